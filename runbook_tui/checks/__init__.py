@@ -1,0 +1,1 @@
+"""One live check a file: what is asked and how a reading becomes a state."""

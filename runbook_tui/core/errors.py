@@ -1,0 +1,68 @@
+"""The one error base: what is wrong, where, what to do, and the exit code it ends the program with."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the command line ends with; documented in the README and stable."""
+
+    OK = 0
+    NOT_GREEN = 1
+    USAGE = 2
+    RUNBOOK = 3
+    UNREACHABLE = 4
+    LOCKED = 5
+    FAULT = 70
+    SIGHUP = 129
+    INTERRUPTED = 130
+    SIGTERM = 143
+
+
+class RunbookTuiError(Exception):
+    """An error the user can do something about: never shown as a traceback."""
+
+    exit_code: ExitCode = ExitCode.USAGE
+
+    def __init__(self, title: str, detail: str = "", hint: str = "") -> None:
+        super().__init__(title)
+        self.title = title
+        self.detail = detail
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """Give title, detail and hint as one paragraph each."""
+        return "\n".join(part for part in (self.title, self.detail, self.hint) if part)
+
+
+class UsageError(RunbookTuiError):
+    """The command line, a file name or a typed value cannot be used."""
+
+
+class RunbookError(RunbookTuiError):
+    """The runbook has errors; `detail` lists them with line and column."""
+
+    exit_code = ExitCode.RUNBOOK
+
+
+class StateDirError(RunbookTuiError):
+    """The state directory or a run in it cannot be read or written."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class RunLockedError(RunbookTuiError):
+    """Another process holds this run."""
+
+    exit_code = ExitCode.LOCKED
+
+
+class HostError(RunbookTuiError):
+    """A host cannot be reached, is not the one it should be, or refuses us."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class Refused(RunbookTuiError):  # noqa: N818 -- it is an answer to the operator, not a failure
+    """A verb is not allowed now; the title says why. Nothing changed."""

@@ -1,0 +1,191 @@
+"""What an action is once the operator's answers are taken in, and what still holds it back."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runbook_tui.core.model import (
+    LOCAL,
+    Action,
+    ActionKind,
+    FileMode,
+    Hold,
+    HoldCode,
+    LiteralSource,
+)
+from runbook_tui.core.run import SETTLED, RunState, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runbook_tui.core.model import Literal
+
+PLAIN_VALUE = r"[A-Za-z0-9._@%+=:,/][A-Za-z0-9._@%+=:,/-]*"
+"""What a literal's value must match whole when it has no `match` of its own (FORMAT.md, Spelling 4)."""
+
+LONGEST_COMMAND = 100_000
+"""Bytes: a shell takes its program as one argument, and Linux caps an argument at 128 KiB (execve(2))."""
+
+
+def value_problem(literal: Literal, value: str) -> str:
+    """Say why a value cannot stand for this literal; empty when it can. A value is refused, never quoted."""
+    pattern = literal.match or PLAIN_VALUE
+    if ".." in value and not literal.match:
+        return f"{value!r} contains '..'"
+    if not re.fullmatch(pattern, value):
+        return f"{value!r} does not match {pattern}"
+    return ""
+
+
+def literal_value(state: RunState, literal: Literal) -> str | None:
+    """Give the value that stands for the literal now, or None."""
+    answered = state.answers.literals.get(literal.text)
+    if answered is not None:
+        return answered
+    match literal.source:
+        case LiteralSource.HOST:
+            host = next((h for name, h in state.hosts.items() if name == literal.key), None)
+            return (host.dns_name or None) if host else None
+        case LiteralSource.VAR:
+            return literal.default
+        case _:
+            return None
+
+
+def resolve(text: str, literals: tuple[Literal, ...], values: Mapping[str, str]) -> str:
+    """Put the values in: longest literal first, whole tokens only, each place once."""
+    known = sorted((lit for lit in literals if lit.text in values), key=lambda lit: -len(lit.text))
+    if not known:
+        return text
+    pattern = "|".join(_token(lit) for lit in known)
+    return re.sub(pattern, lambda found: values[found.group()], text)
+
+
+def mentioned(text: str, literals: tuple[Literal, ...]) -> list[Literal]:
+    """Give the literals that occur in the text and are not part of a longer one there."""
+    ordered = sorted(literals, key=lambda lit: -len(lit.text))
+    if not ordered:
+        return []
+    hits = {m.group() for m in re.finditer("|".join(_token(lit) for lit in ordered), text)}
+    return [lit for lit in literals if lit.text in hits]
+
+
+def _token(literal: Literal) -> str:
+    """Give the pattern of a literal as a whole token; `word: true` also keeps off names it is a label of."""
+    edge = "A-Za-z0-9_."[: None if literal.word else -1] + "-"
+    after = rf"(?![A-Za-z0-9_-])(?!\.[A-Za-z0-9])" if literal.word else "(?![A-Za-z0-9_-])"
+    return f"(?<![{edge}]){re.escape(literal.text)}{after}"
+
+
+def effective(state: RunState, action: Action) -> Action:
+    """Give the action as it would be executed now: answers taken in, literals resolved where they have values."""
+    answers = state.answers
+    kind = answers.kinds.get(action.id, action.kind)
+    host = answers.hosts.get(action.id, action.host)
+    literals = state.runbook.literals
+    values = {
+        lit.text: value
+        for lit in literals
+        if lit.source is not LiteralSource.SECRET and (value := literal_value(state, lit)) is not None
+    }
+
+    def put(text: str) -> str:
+        return resolve(text, literals, values)
+
+    file = action.file
+    if file is not None:
+        mode = answers.modes.get(action.id, file.mode)
+        file = replace(file, mode=mode, path=put(file.path), validate=put(file.validate))
+    return replace(
+        action,
+        kind=kind,
+        host=host,
+        file=file,
+        text=put(action.text),
+        cwd=put(action.cwd),
+        expect=put(action.expect),
+        verifies=tuple(replace(v, text=put(v.text), cwd=put(v.cwd), expect=put(v.expect)) for v in action.verifies),
+        undos=tuple(replace(u, text=put(u.text), cwd=put(u.cwd)) for u in action.undos),
+        outputs=tuple(replace(o, text=put(o.text)) for o in action.outputs),
+    )
+
+
+def holds(state: RunState, action: Action) -> tuple[Hold, ...]:
+    """Give every reason that holds the action back now, in the order in which they are best settled."""
+    now = effective(state, action)
+    found = [hold for hold in action.holds if not _lifted(state, action, now, hold)]
+    if now.kind in {ActionKind.COMMAND, ActionKind.FILE}:
+        found += _host_holds(state, now, already=found)
+        found += _text_holds(state, action, now)
+    if now.kind is ActionKind.FILE and now.file is not None:
+        if now.file.mode is None and not any(h.code is HoldCode.NO_MODE for h in found):
+            found.append(Hold(HoldCode.NO_MODE, "it does not say how the file is changed", "mode"))
+        if now.file.mode is FileMode.PATCH:
+            found.append(Hold(HoldCode.UNSUPPORTED, "mode=patch is not built yet", "mode"))
+    found += [
+        Hold(HoldCode.NEEDS, f"{need} comes first", need) for need in action.needs if not _is_settled(state, need)
+    ]
+    return tuple(found)
+
+
+def _lifted(state: RunState, action: Action, now: Action, hold: Hold) -> bool:
+    manual = now.kind is ActionKind.MANUAL and action.kind is not ActionKind.MANUAL
+    match hold.code:
+        case HoldCode.NO_HOST | HoldCode.UNKNOWN_HOST:
+            return manual or action.id in state.answers.hosts
+        case HoldCode.NO_MODE:
+            return manual or (now.file is not None and now.file.mode is not None)
+        case HoldCode.UNREAD:
+            return manual or action.id in state.answers.accepted
+        case HoldCode.KIND:
+            return action.id in state.answers.kinds
+        case HoldCode.LITERAL:
+            return True  # found anew from the text by _text_holds
+        case HoldCode.UNSUPPORTED | HoldCode.NEEDS:
+            return False
+
+
+def _host_holds(state: RunState, now: Action, already: list[Hold]) -> list[Hold]:
+    if any(h.code in {HoldCode.NO_HOST, HoldCode.UNKNOWN_HOST} for h in already):
+        return []
+    if now.host is None:
+        return [Hold(HoldCode.NO_HOST, "it does not say on which host", "host")]
+    host = state.hosts.get(now.host)
+    if host is None or (now.host != LOCAL and not host.ssh):
+        return [Hold(HoldCode.UNKNOWN_HOST, f"nothing says how {now.host} is reached", now.host)]
+    return []
+
+
+def _text_holds(state: RunState, action: Action, now: Action) -> list[Hold]:
+    found: list[Hold] = []
+    parts = [action.text, action.cwd, *(v.text for v in action.verifies), *(u.text for u in action.undos)]
+    if action.file is not None:
+        parts += [action.file.path, action.file.validate]
+    for literal in mentioned("\n".join(parts), state.runbook.literals):
+        if literal.source is LiteralSource.SECRET:
+            why = f"{literal.text} stands for a secret, and a secret is never put into a command or file"
+            found.append(Hold(HoldCode.UNSUPPORTED, why, literal.text))
+        elif literal_value(state, literal) is None:
+            if literal.source is LiteralSource.GUESS and action.id in state.answers.accepted:
+                continue
+            found.append(Hold(HoldCode.LITERAL, f"{literal.text} has no value yet", literal.text))
+    if now.kind is ActionKind.COMMAND and len(now.text.encode()) > LONGEST_COMMAND:
+        found.append(Hold(HoldCode.UNSUPPORTED, "the command is longer than 100,000 bytes", "text"))
+    return found
+
+
+def _is_settled(state: RunState, need: str) -> bool:
+    """Whether a needed step or action is settled."""
+    step = state.runbook.step(need)
+    ids = [a.id for a in step.actions] if step is not None else [need]
+    return all(state.of(i).status in SETTLED for i in ids)
+
+
+def shown_status(state: RunState, action: Action) -> Status:
+    """Give the state the operator sees: `held` where something holds back what is still to do."""
+    status = state.of(action.id).status
+    if status is Status.TODO and holds(state, action):
+        return Status.HELD
+    return status

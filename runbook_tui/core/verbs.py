@@ -1,0 +1,223 @@
+"""Which verb is allowed on which action now, and in words why not; steps' states and what comes next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runbook_tui.core.model import ActionKind, Hold
+from runbook_tui.core.run import SETTLED, RunState, Status, Verb
+from runbook_tui.core.settle import holds, shown_status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runbook_tui.core.model import Action, Step
+
+AGAIN = frozenset({Status.FAILED, Status.STOPPED, Status.UNKNOWN, Status.NOT_RUN, Status.UNDONE})
+"""States after which an action is still to be done."""
+
+RERUN_WORD = "rerun"
+"""What must be typed instead of `y` after an unknown outcome (ARCHITECTURE.md, key r)."""
+
+NOT_BUILT = {
+    Verb.OVERRIDE: "gates are not built yet, so there is none to override",
+    Verb.RELOAD: "adopting an edited runbook is not built yet; this run goes on with its own copy",
+    Verb.RECHECK: "recheck is not built yet",
+    Verb.ROLLBACK: "rolling back several steps is not built yet; undo them one by one",
+}
+
+
+def allowed(state: RunState, action_id: str, *, read_only: bool = False) -> Mapping[Verb, str]:
+    """Give every verb with the reason why it is refused on this action now; an empty reason means allowed.
+
+    An action id that is not in the runbook refuses everything but a note.
+    """
+    action = state.runbook.action(action_id)
+    if action is None:
+        nothing = "no step is chosen"
+        return {verb: NOT_BUILT.get(verb) or ("" if verb is Verb.NOTE else nothing) for verb in Verb}
+    refused = {
+        Verb.CONFIRM: _why_not_confirm(state, action),
+        Verb.RETRY: _why_not_retry(state, action),
+        Verb.EDIT: _why_not_edit(state, action),
+        Verb.UNDO: _why_not_undo(state, action),
+        Verb.SKIP: _why_not_skip(state, action),
+        Verb.DONE: _why_not_mark(state, action),
+        Verb.SETTLE: _why_not_settle(state, action),
+        Verb.STOP: "" if state.running else "nothing is running",
+        Verb.NOTE: "",
+        **NOT_BUILT,
+    }
+    if read_only:
+        closed = "this run was opened read-only"
+        refused = {verb: closed for verb in refused}
+    return refused
+
+
+def _busy(state: RunState, action: Action) -> str:
+    running = state.running
+    if running is None:
+        return ""
+    if running.action == action.id:
+        return "it is running"
+    return f"{number_of(state, running.action)} is running; one thing runs at a time"
+
+
+def _why_not_execute(state: RunState, action: Action) -> str:
+    """What stands against executing the action at all, whatever its own state is."""
+    if busy := _busy(state, action):
+        return busy
+    if found := holds(state, action):
+        return "held: " + "; ".join(h.why for h in found)
+    if any(w.action == action.id for w in state.waits):
+        return "it is waiting already; to leave early, skip it with a reason"
+    if state.answers.kinds.get(action.id, action.kind) in {ActionKind.MANUAL, ActionKind.INTERACTIVE}:
+        return "it is done by hand; mark it done with a note"
+    if before := _open_before(state, action):
+        return f"{before} of the same step comes first"
+    return ""
+
+
+def _why_not_confirm(state: RunState, action: Action) -> str:
+    status = state.of(action.id).status
+    if status in SETTLED:
+        return f"it is {word(status)} already; retry does it again"
+    if status in AGAIN:
+        return f"it is {word(status)}; retry goes through the same confirmation"
+    return _why_not_execute(state, action)
+
+
+def _why_not_retry(state: RunState, action: Action) -> str:
+    status = state.of(action.id).status
+    if status not in AGAIN | {Status.DONE, Status.SKIPPED, Status.BY_HAND}:
+        return _busy(state, action) or "nothing has happened to it yet; confirm it"
+    return _why_not_execute(state, action)
+
+
+def _why_not_edit(state: RunState, action: Action) -> str:
+    if state.answers.kinds.get(action.id, action.kind) is not ActionKind.COMMAND:
+        return "only a command can be edited"
+    return _why_not_execute(state, action)
+
+
+def _why_not_undo(state: RunState, action: Action) -> str:
+    if busy := _busy(state, action):
+        return busy
+    if not state.of(action.id).attempts:
+        return "it has not run, so there is nothing to undo"
+    status = state.of(action.id).status
+    if status is Status.UNDONE:
+        return "it is undone already"
+    if status in {Status.NOT_RUN, Status.SKIPPED, Status.BY_HAND}:
+        return f"it is {word(status)}: mailrunbook changed nothing that it could undo"
+    if not has_way_back(state, action):
+        return "the runbook names no way back for it"
+    return ""
+
+
+def _why_not_skip(state: RunState, action: Action) -> str:
+    if busy := _busy(state, action) if state.running and state.running.action == action.id else "":
+        return busy
+    status = state.of(action.id).status
+    return f"it is {word(status)} already" if status in SETTLED else ""
+
+
+def _why_not_mark(state: RunState, action: Action) -> str:
+    return _why_not_skip(state, action)
+
+
+def _why_not_settle(state: RunState, action: Action) -> str:
+    if state.running and state.running.action == action.id:
+        return "it is running"
+    if state.of(action.id).status in SETTLED:
+        return f"it is {word(state.of(action.id).status)} already"
+    return ""
+
+
+def has_way_back(state: RunState, action: Action) -> bool:
+    """Whether an undo can be built: an `.undo` fence, or the backup of a file step."""
+    kind = state.answers.kinds.get(action.id, action.kind)
+    return bool(action.undos) or (kind is ActionKind.FILE and action.file is not None and action.file.backup)
+
+
+def _open_before(state: RunState, action: Action) -> str:
+    """Give the number of an earlier action of the same step that is not settled."""
+    step = state.runbook.step(action.step)
+    for earlier in step.actions if step else ():
+        if earlier.id == action.id:
+            return ""
+        if state.of(earlier.id).status not in SETTLED:
+            return number_of(state, earlier.id)
+    return ""
+
+
+def word(status: Status) -> str:
+    """Give the state as an operator reads it."""
+    return {
+        Status.TODO: "to do", Status.NOT_RUN: "not run", Status.BY_HAND: "done by hand",
+    }.get(status, status.value)  # fmt: skip
+
+
+def number_of(state: RunState, action_id: str) -> str:
+    """Give an action's number: the step's, and a letter where the step has several actions (`3.2b`)."""
+    action = state.runbook.action(action_id)
+    step = state.runbook.step(action.step) if action else None
+    if action is None or step is None:
+        return action_id
+    if len(step.actions) == 1:
+        return step.number
+    return step.number + _letters([a.id for a in step.actions].index(action.id))
+
+
+def _letters(index: int) -> str:
+    """Count a, b, … z, aa, ab …."""
+    text = ""
+    index += 1
+    while index:
+        index, rest = divmod(index - 1, 26)
+        text = chr(ord("a") + rest) + text
+    return text
+
+
+RANK = (
+    Status.RUNNING, Status.UNKNOWN, Status.FAILED, Status.STOPPED, Status.NOT_RUN, Status.UNDONE, Status.HELD,
+    Status.TODO,
+)  # fmt: skip
+"""Which of its actions' states a step shows, first match wins."""
+
+
+def step_status(state: RunState, step: Step) -> Status:
+    """Give a step's state: what most needs a look, `done` when all its actions are settled."""
+    shown = [shown_status(state, a) for a in step.actions]
+    for status in RANK:
+        if status in shown:
+            return status
+    if not shown:
+        return Status.TODO
+    for status in (Status.DONE, Status.BY_HAND):
+        if status in shown:
+            return status
+    return Status.SKIPPED
+
+
+def why_held(state: RunState, action: Action) -> tuple[Hold, ...]:
+    """Give what holds the action back, when that matters: nothing once it is settled."""
+    return () if state.of(action.id).status in SETTLED else holds(state, action)
+
+
+def next_action(state: RunState, after: str = "") -> Action | None:
+    """Give the first action that is not settled, from the one after `after` on, else from the top."""
+    actions = list(state.runbook.actions())
+    ids = [a.id for a in actions]
+    start = ids.index(next(i for i in ids if i == after)) + 1 if after in ids else 0
+    for action in actions[start:] + actions[:start]:
+        if state.of(action.id).status not in SETTLED:
+            return action
+    return None
+
+
+def progress(state: RunState) -> tuple[int, int]:
+    """Give how many steps are settled, and how many there are."""
+    steps = [s for s in state.runbook.steps() if s.actions]
+    settled = sum(all(state.of(a.id).status in SETTLED for a in s.actions) for s in steps)
+    return settled, len(steps)

@@ -1,0 +1,238 @@
+"""The Protocols through which the engine reaches the outside; adapters implement them, tests may too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from runbook_tui.core.events import Event, Record
+    from runbook_tui.core.model import Host, HostName
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A host as its *live connection* reports it.
+
+    `user` and `name` are what the far side says (`id -un`, `uname -n`); `address` is `ip:port` of the peer,
+    empty for the operator's own machine; `fingerprint` is `SHA256:…` of the host key in use.
+    """
+
+    host: HostName
+    user: str
+    name: str
+    address: str = ""
+    fingerprint: str = ""
+    algorithm: str = ""
+
+    def __str__(self) -> str:
+        """Give `user@name (address, key SHA256:…)`."""
+        details = ", ".join(d for d in (self.address, f"key {self.fingerprint}" if self.fingerprint else "") if d)
+        return f"{self.user}@{self.name} ({details or 'this machine'})"
+
+
+@dataclass(frozen=True, slots=True)
+class HostKey:
+    """A server's public key: `key` is one line in OpenSSH form without a comment."""
+
+    algorithm: str
+    fingerprint: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a job's channel ended. Exactly one of exit, signal, lost says something.
+
+    `lost` is why there is no status at all: never success (PROMISES.md fact 1).
+    """
+
+    exit: int | None = None
+    signal: str = ""
+    lost: str = ""
+
+
+class Link(StrEnum):
+    """The state of a host's connection."""
+
+    IDLE = "not connected"
+    CONNECTING = "connecting"
+    UP = "connected"
+    DOWN = "not reachable"
+    REFUSED = "refused"
+
+
+class Job(Protocol):
+    """A script that was started on a host."""
+
+    @property
+    def pgid(self) -> int:
+        """The process group over there, as that host's `ps` says."""
+
+    async def wait(self) -> Ended:
+        """Wait for the end. All output has been given to the sink when it returns. Never raises for a lost link."""
+
+    def close(self) -> None:
+        """Let go of the channel without waiting; what runs over there may go on."""
+
+
+class Shell(Protocol):
+    """`/bin/sh` on one host, over one kept connection."""
+
+    @property
+    def host(self) -> Host:
+        """The host this shell reaches."""
+
+    @property
+    def link(self) -> Link:
+        """The state of the connection as last seen."""
+
+    @property
+    def offered_key(self) -> HostKey | None:
+        """The key the server showed when it was refused as unknown or changed; None otherwise."""
+
+    async def connect(self) -> Identity:
+        """Connect if not connected, and say who is there.
+
+        Raises:
+            HostError: with a sentence for each cause (name, refused, timeout, key unknown, key changed, login).
+        """
+
+    async def start(self, script: str, sink: Callable[[bytes], None], stdin: bytes | None = None) -> Job:
+        """Run `script` with `/bin/sh`; standard output and error go to `sink` in their own order.
+
+        With `stdin` None the script's standard input is /dev/null. Returns when the far side has said that the
+        whole script arrived and is being started.
+
+        Raises:
+            HostError: it was proved that nothing ran (no connection, the script did not arrive whole).
+            OutcomeUnknownError: the link broke at a moment that does not tell whether it ran.
+        """
+
+    async def signal_group(self, pgid: int, signal: str) -> int:
+        """Send TERM or KILL to the process group; return how many processes of it live a moment later.
+
+        Raises:
+            HostError: the host cannot be reached to do it.
+        """
+
+    def trust(self, key: HostKey) -> None:
+        """Accept exactly this key for this host from now on."""
+
+    async def close(self) -> None:
+        """Close the connection; idempotent."""
+
+
+class OutcomeUnknownError(Exception):
+    """The link broke after the script may have arrived: it is not known whether it ran. `str()` says why."""
+
+
+class Journal(Protocol):
+    """The append-only record of one run."""
+
+    @property
+    def head(self) -> str:
+        """The hash of the last record."""
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """Everything recorded so far, oldest first."""
+
+    def append(self, event: Event, *, durable: bool = True) -> Record:
+        """Record the event; with `durable` it is on the disk when this returns.
+
+        Raises:
+            StateDirError: it could not be written; the journal is as it was before.
+        """
+
+    def seal(self) -> None:
+        """Write SHA256SUMS with the count and head of the journal.
+
+        Raises:
+            StateDirError: it could not be written.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of stored output: raw bytes `raw_offset`.. and the cleaned text that stands for them, in the file."""
+
+    raw_offset: int
+    raw_length: int
+    text_offset: int
+    text_length: int
+    sha256: str
+
+
+class OutputWriter(Protocol):
+    """Where one attempt's output goes: cleaned text on disk, raw lengths and sums beside it."""
+
+    def write(self, raw: bytes, text: str) -> Segment | None:
+        """Store the cleaned `text` that stands for `raw`; return a segment when one was completed."""
+
+    def close(self) -> Segment | None:
+        """Complete and return the last segment, if any; idempotent."""
+
+
+class OutputStore(Protocol):
+    """The output of a run's attempts."""
+
+    def writer(self, attempt: str) -> OutputWriter:
+        """Open the attempt's output for appending."""
+
+    def text(self, attempt: str) -> str:
+        """All cleaned text stored for an attempt; empty when there is none."""
+
+
+class Clock(Protocol):
+    """Time, so that a test can hold it."""
+
+    def now(self) -> datetime:
+        """Give the wall clock, aware UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class ShellFactory(Protocol):
+    """Makes the Shell of a host; `pins` are the keys trusted for this run."""
+
+    def __call__(self, host: Host, pin: HostKey | None) -> Shell:
+        """Make it; nothing is contacted yet."""
+
+
+class CheckState(StrEnum):
+    """What a live check says. UNKNOWN means it could not look: never green, never a pass."""
+
+    PASS = "PASS"  # noqa: S105 -- a check's state
+    WARN = "WARN"
+    FAIL = "FAIL"
+    PENDING = "PENDING"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One look of a check. `value` is a short sentence, `detail` what was asked and what came."""
+
+    state: CheckState
+    value: str
+    detail: str = ""
+
+
+class Probe(Protocol):
+    """One live check: it looks when asked and never raises for what it finds."""
+
+    @property
+    def asks(self) -> str:
+        """What is sent, for the list the operator agrees to."""
+
+    async def read(self, shells: Mapping[HostName, Shell]) -> Reading:
+        """Look once. A failure to look is a Reading with UNKNOWN."""

@@ -1,0 +1,1 @@
+"""The Textual front end: renders State, sends intents, holds no truth."""
