@@ -5,12 +5,12 @@ An event carries no sequence number, time or hash of its own: the journal stamps
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
 
@@ -348,7 +348,17 @@ class Record:
 
 def to_fields(event: Event) -> dict[str, Any]:
     """Give the event's own fields as JSON values, without `type`."""
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(event).items()}
+    return {f.name: _json_value(getattr(event, f.name)) for f in fields(event)}
+
+
+def _json_value(value: object) -> object:
+    match value:
+        case tuple():
+            return list(value)
+        case Mapping():
+            return dict(value)
+        case _:
+            return value
 
 
 def from_fields(type_: str, values: Mapping[str, Any]) -> Event:
