@@ -1,0 +1,1 @@
+"""Tests of mailrunbook: every adapter against the real thing on loopback."""

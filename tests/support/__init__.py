@@ -1,0 +1,1 @@
+"""What tests start and stop: servers on loopback, keys, configuration files."""
