@@ -1,0 +1,127 @@
+"""Seals of run folders on disk: writing SHA256SUMS, reading it back, and `mailrunbook verify`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+from runbook_tui.adapters.private_files import open_file, read_file, replace_file, storage_error
+from runbook_tui.core.chain import ChainError
+from runbook_tui.core.errors import StateDirError, UsageError
+from runbook_tui.core.seal import (
+    JOURNAL_NAME,
+    OUTPUT_FOLDER,
+    RUNBOOK_NAME,
+    SEAL_NAME,
+    VARIABLES_NAME,
+    Seal,
+    SealedFile,
+    parse_seal,
+    seal_text,
+)
+from runbook_tui.core.verdict import FoundFile, Verdict, judge
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+BLOCK = 1024 * 1024
+"""How much of a file is read at once, in bytes."""
+
+
+def write_seal(folder: Path, count: int, head: str, at: datetime) -> None:
+    """Seal a run folder as it is now. Raises OSError; an older seal stays then."""
+    files = [_seal_file(folder, name) for name in _present(folder)]
+    replace_file(folder / SEAL_NAME, seal_text(count, head, at, files).encode())
+
+
+def read_seal(folder: Path) -> Seal | None:
+    """Give the folder's seal, None when it was never sealed.
+
+    Raises:
+        StateDirError: there is one and it cannot be read or understood.
+    """
+    path = folder / SEAL_NAME
+    try:
+        return parse_seal(read_file(path))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise storage_error(error, path, "read the seal") from None
+    except ChainError as error:
+        hint = "`mailrunbook verify` says more; a seal cannot be mended."
+        raise StateDirError("This run's seal cannot be understood.", f"{path}: {error}", hint) from None
+
+
+def _present(folder: Path) -> list[str]:
+    """Give the names of the files a seal covers: the three of every run, and the outputs there are."""
+    outputs = sorted((folder / OUTPUT_FOLDER).glob("*.log"))
+    return [RUNBOOK_NAME, VARIABLES_NAME, JOURNAL_NAME, *(f"{OUTPUT_FOLDER}/{path.name}" for path in outputs)]
+
+
+def _seal_file(folder: Path, name: str) -> SealedFile:
+    descriptor = open_file(folder / name, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+        size = os.fstat(descriptor).st_size
+        return SealedFile(name, size, _sum(descriptor, size))
+    finally:
+        os.close(descriptor)
+
+
+def _sum(descriptor: int, size: int) -> str:
+    """Give the sha256 of the first `size` bytes, or of all there are when they are fewer."""
+    digest = hashlib.sha256()
+    while size > 0 and (block := os.read(descriptor, min(size, BLOCK))):
+        digest.update(block)
+        size -= len(block)
+    return digest.hexdigest()
+
+
+def verify_run(target: Path) -> Verdict:
+    """Verify a run's folder, or the folder of a run whose `events.jsonl` is named.
+
+    Raises:
+        UsageError: it is neither.
+        StateDirError: a file cannot be read.
+    """
+    folder = target.parent if target.name in {JOURNAL_NAME, SEAL_NAME} and target.is_file() else target
+    if not (folder / JOURNAL_NAME).is_file():
+        raise UsageError(
+            "This is no run.",
+            f"{target}: there is no {JOURNAL_NAME}",
+            "Name a run, its folder or its journal; `mailrunbook runs` lists the runs.",
+        )
+    try:
+        data = read_file(folder / JOURNAL_NAME)
+        seal, unreadable = _seal_or_problem(folder)
+        found = _found(folder, seal)
+    except OSError as error:
+        raise storage_error(error, folder, "read the run") from None
+    return judge(data, seal, found, seal_problem=unreadable)
+
+
+def _seal_or_problem(folder: Path) -> tuple[Seal | None, str]:
+    try:
+        return parse_seal(read_file(folder / SEAL_NAME)), ""
+    except FileNotFoundError:
+        return None, ""
+    except ChainError as error:
+        return None, f"the seal cannot be understood: {error}"
+
+
+def _found(folder: Path, seal: Seal | None) -> dict[str, FoundFile]:
+    sealed = {file.name: file.size for file in seal.files} if seal else {}
+    found: dict[str, FoundFile] = {}
+    for name in sealed.keys() | set(_present(folder)):
+        try:
+            descriptor = open_file(folder / name, os.O_RDONLY | os.O_NONBLOCK)
+        except FileNotFoundError:
+            continue
+        try:
+            size = os.fstat(descriptor).st_size
+            found[name] = FoundFile(size, _sum(descriptor, sealed[name]) if name in sealed else "")
+        finally:
+            os.close(descriptor)
+    return found

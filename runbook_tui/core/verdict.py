@@ -1,0 +1,187 @@
+"""The verdict over a stored run: whether its journal is whole and agrees with its seal, and its gaps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from runbook_tui.core import events as ev
+from runbook_tui.core.chain import GENESIS, FlawKind, read_records, time_text
+from runbook_tui.core.errors import ExitCode
+from runbook_tui.core.seal import JOURNAL_NAME, OUTPUT_FOLDER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from runbook_tui.core.seal import Seal, SealedFile
+
+CLOCK_STEP = 2.0
+"""Seconds by which wall and monotonic clock may drift apart between two records (PROMISES.md 3.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file of the run as it is now. `sha256` is of its first bytes, as many as were sealed; else empty."""
+
+    size: int
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What verifying a run found.
+
+    `count` records can be trusted and `head` is the hash of the last; `bad_seq` is the first record that
+    cannot, `missing` the records that the last seal counted and that are gone. `sealed` is the count of that
+    seal, None when there is none. `problems` are why the run is not verified, `notes` what a reader must
+    know all the same, `gaps` where time is not accounted for.
+    """
+
+    count: int
+    head: str
+    sealed: int | None = None
+    bad_seq: int | None = None
+    missing: range | None = None
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    gaps: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the run is verified; unsealed and unsigned runs are, when they are intact."""
+        return not self.problems
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What `mailrunbook verify` ends with."""
+        return ExitCode.OK if self.ok else ExitCode.NOT_GREEN
+
+    def lines(self, name: str) -> tuple[str, ...]:
+        """Give what `mailrunbook verify` prints for the run or file called `name`."""
+        head = f"{name}: {'verified' if self.ok else 'NOT verified'}"
+        counted = f"{_records(self.count)}, head {self.head or 'none'}"
+        return (
+            head,
+            *(f"problem: {text}" for text in self.problems),
+            counted if self.ok else f"can be trusted: {counted}",
+            *(f"note: {text}" for text in self.notes),
+            *(f"gap: {text}" for text in self.gaps),
+        )
+
+
+def judge(
+    data: bytes, seal: Seal | None, found: Mapping[str, FoundFile], *, seal_problem: str = ""
+) -> Verdict:
+    """Judge the journal's bytes by themselves, against the last seal, and against the files beside it.
+
+    `found` are the files of the run by their name in the seal. Without a seal no file but the outputs can be
+    judged: what the journal says was stored must be there. `seal_problem` says that there is a seal, but
+    why it cannot be used.
+    """
+    records, _, flaw = read_records(data)
+    problems = [seal_problem] if seal_problem else []
+    bad_seq = missing = None
+    if flaw is not None and flaw.kind is not FlawKind.TORN:
+        bad_seq = flaw.seq
+        problems.append(flaw.why)
+    elif seal is not None and seal.count > len(records):
+        missing = range(len(records) + 1, seal.count + 1)
+        problems.append(_missing_tail(missing))
+    if seal is not None:
+        problems += _against_seal(records, seal, found)
+    if bad_seq is None:
+        problems += _miscounted(records)
+    problems += _cut_outputs(records, found)
+    notes = [flaw.why] if flaw is not None and flaw.kind is FlawKind.TORN else []
+    return Verdict(
+        count=len(records), head=records[-1].hash if records else GENESIS,
+        sealed=seal.count if seal else None, bad_seq=bad_seq, missing=missing, problems=tuple(problems),
+        notes=(*notes, *_standing(records, seal)), gaps=tuple(gaps(records)),
+    )  # fmt: skip
+
+
+def _missing_tail(missing: range) -> str:
+    first, last = missing[0], missing[-1]
+    which = f"record {last} is missing" if first == last else f"records {first} to {last} are missing"
+    return f"{which}: the last seal counted {_records(last)}, the journal ends before"
+
+
+def _against_seal(records: Sequence[ev.Record], seal: Seal, found: Mapping[str, FoundFile]) -> Iterable[str]:
+    if 0 < seal.count <= len(records) and records[seal.count - 1].hash != seal.head:
+        cause = "the journal was cut and went on, or was rewritten"
+        yield f"record {seal.count} is not the one that was sealed: {cause}"
+        return
+    whole = seal.count <= len(records)
+    for file in seal.files:
+        if file.name != JOURNAL_NAME or whole:
+            yield from _changed(file, found.get(file.name))
+
+
+def _changed(sealed: SealedFile, now: FoundFile | None) -> Iterable[str]:
+    may_grow = sealed.name == JOURNAL_NAME or sealed.name.startswith(OUTPUT_FOLDER)
+    if now is None:
+        yield f"{sealed.name} was sealed and is gone"
+    elif now.size < sealed.size:
+        yield f"{sealed.name} is shorter than it was sealed: {now.size} of {sealed.size} bytes"
+    elif now.sha256 != sealed.sha256 or (now.size > sealed.size and not may_grow):
+        yield f"{sealed.name} was changed after it was sealed"
+
+
+def _miscounted(records: Sequence[ev.Record]) -> Iterable[str]:
+    for record in records:
+        if isinstance(record.event, ev.RunClosed) and record.event.count != record.seq - 1:
+            there = record.seq - 1
+            yield f"record {record.seq} closes a run of {_records(record.event.count)}, but {there} are there"
+
+
+def _cut_outputs(records: Sequence[ev.Record], found: Mapping[str, FoundFile]) -> Iterable[str]:
+    ends: dict[str, int] = {}
+    for record in records:
+        if isinstance(event := record.event, ev.Output):
+            ends[event.attempt] = max(ends.get(event.attempt, 0), event.text_offset + event.text_length)
+    for attempt, end in ends.items():
+        name = f"{OUTPUT_FOLDER}/{attempt}.log"
+        size = found[name].size if name in found else 0
+        if size < end:
+            yield f"{name} is shorter than the journal says: {size} of {end} bytes"
+
+
+def _standing(records: Sequence[ev.Record], seal: Seal | None) -> Iterable[str]:
+    if seal is None:
+        yield "not sealed: a tail that was cut off would not be noticed"
+    elif seal.count < len(records):
+        later = len(records) - seal.count
+        yield f"sealed at record {seal.count} ({time_text(seal.at)}); {_records(later)} came after that"
+    elif seal.count == len(records):
+        yield f"sealed at record {seal.count} ({time_text(seal.at)})"
+    yield "not signed: who can write this folder could have rewritten all of it"
+
+
+def gaps(records: Iterable[ev.Record]) -> Iterable[str]:
+    """Give a sentence for each place where time is not accounted for: reboots, clock steps, sudden ends."""
+    left = False
+    for before, after in pairwise(records):
+        where = f"between records {before.seq} and {after.seq}"
+        if not isinstance(before.event, ev.LockTaken):
+            left = isinstance(before.event, ev.Paused | ev.RunClosed)
+        if isinstance(after.event, ev.Resumed) and not left:
+            yield f"{where} the program ended without a word"
+        if after.boot != before.boot:
+            yield f"{where} this machine was restarted"
+            if after.at < before.at:
+                yield f"{where} the clock went back {_seconds((before.at - after.at).total_seconds())}"
+            continue
+        drift = (after.at - before.at).total_seconds() - (after.mono - before.mono)
+        if drift > CLOCK_STEP:
+            yield f"{where} this machine slept, or its clock was set forward, for {_seconds(drift)}"
+        elif drift < -CLOCK_STEP:
+            yield f"{where} the clock was set back {_seconds(-drift)}"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:,.0f} s"
+
+
+def _records(count: int) -> str:
+    return f"{count} record" if count == 1 else f"{count} records"
