@@ -1,0 +1,105 @@
+"""The verbs that need no confirmation, each carried out on the engine and answered with lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runbook_tui.core.errors import Refused
+from runbook_tui.core.events import Settlement
+from runbook_tui.core.run import Verb
+from runbook_tui.core.text import clean_line
+from runbook_tui.plain import show
+from runbook_tui.plain.words import USAGE, Order, Word
+from runbook_tui.saving import write_new
+
+if TYPE_CHECKING:
+    from runbook_tui.engine import Engine
+    from runbook_tui.plain.lines import Output
+
+_NOT_BUILT = {
+    Word.OVERRIDE: Verb.OVERRIDE,
+    Word.RELOAD: Verb.RELOAD,
+    Word.RECHECK: Verb.RECHECK,
+    Word.ROLLBACK: Verb.ROLLBACK,
+}
+
+
+async def obey(engine: Engine, out: Output, order: Order, action: str) -> None:
+    """Carry out a verb on an action; what changed is said by the watch, what was asked for here.
+
+    Raises:
+        RunbookTuiError: it is refused or cannot be done; nothing changed.
+    """
+    match order.word:
+        case Word.SKIP:
+            await engine.skip(action, order.rest)
+        case Word.DONE:
+            await engine.mark_done(action, order.rest)
+        case Word.NOTE:
+            await engine.note(action, order.rest)
+        case Word.STOP:
+            out.line(clean_line(await engine.stop(kill=order.rest == "kill")))
+            if engine.kill_offered:
+                out.line("something of it lives on; stop kill sends KILL")
+        case Word.SET:
+            await _settle(engine, out, order.rest, action)
+        case Word.ACCEPT:
+            await engine.settle(action, Settlement.ACCEPT, "")
+            out.line("accepted as it stands")
+        case Word.HOSTS:
+            _say(out, show.hosts(engine.hosts()))
+        case Word.TRUST:
+            await _trust(engine, out, order.rest)
+        case Word.CHECKS:
+            _say(out, show.checks(engine.checks()))
+        case Word.EXPORT:
+            _export(engine, out, order.rest)
+        case Word.HELP:
+            _say(out, show.verbs())
+        case Word.TAKEOVER:
+            raise Refused("taking over a host's lock is not built yet; no locks are taken on hosts")
+        case Word.OVERRIDE | Word.RELOAD | Word.RECHECK | Word.ROLLBACK as word:
+            raise Refused(engine.allowed(action)[_NOT_BUILT[word]] or "it is not built yet")
+        case word:
+            raise AssertionError(word)
+
+
+def _say(out: Output, lines: list[str]) -> None:
+    for line in lines:
+        out.line(line)
+
+
+async def _settle(engine: Engine, out: Output, text: str, action: str) -> None:
+    """Obey `set host NAME`, `set mode MODE`, `set kind KIND`, `set LITERAL=VALUE`."""
+    what, _, value = text.partition(" ")
+    value = value.strip()
+    if what in {"host", "mode", "kind"} and value and "=" not in what:
+        settled = "command" if (what, value) == ("kind", "run") else value
+        await engine.settle(action, Settlement(what), settled)
+        out.line(f"{what} is now {clean_line(value)}")
+        return
+    literal, equals, value = text.partition("=")
+    if not equals or not literal.strip():
+        raise Refused("nothing was set", f"It is written {USAGE[Word.SET][0]}.")
+    await engine.settle(action, Settlement.LITERAL, value.strip(), literal.strip())
+    out.line(f"{clean_line(literal.strip())} is now {clean_line(value.strip())}")
+
+
+async def _trust(engine: Engine, out: Output, text: str) -> None:
+    host, _, fingerprint = text.partition(" ")
+    if not fingerprint.strip():
+        raise Refused("nothing was trusted", f"It is written {USAGE[Word.TRUST][0]}.")
+    await engine.trust(host, fingerprint.strip())
+    out.line(f"host {clean_line(host)}: its key is trusted in this run")
+
+
+def _export(engine: Engine, out: Output, text: str) -> None:
+    """Write the transcript into a new file, for the owner alone."""
+    format_, _, name = text.partition(" ")
+    if not name.strip():
+        raise Refused("nothing was written", f"It is written {USAGE[Word.EXPORT][0]}.")
+    path = Path(name.strip()).expanduser()
+    content = engine.export(format_)
+    write_new(path, content)
+    out.line(f"transcript written: {clean_line(str(path))}")

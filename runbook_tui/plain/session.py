@@ -1,0 +1,257 @@
+"""The line-mode front end: reads verbs, asks and obeys one at a time, and says what comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from runbook_tui.core.errors import Refused, RunbookTuiError
+from runbook_tui.core.proposal import YES
+from runbook_tui.core.run import SETTLED, Status, Verb
+from runbook_tui.core.text import clean_line
+from runbook_tui.core.verbs import next_action, number_of
+from runbook_tui.plain import show
+from runbook_tui.plain.obey import obey
+from runbook_tui.plain.watch import Watch
+from runbook_tui.plain.words import ASKING, NotAnOrderError, Order, Word, acts_at_once, asks, understand
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runbook_tui.core.model import Action
+    from runbook_tui.engine import Engine
+    from runbook_tui.plain.lines import Input, Output
+
+_HELD: Final = 10_000
+"""Lines that may wait for an action's end; beyond it nothing more is read until it has ended."""
+
+_VERBS: Final = {Word.CONFIRM: Verb.CONFIRM, Word.RETRY: Verb.RETRY, Word.EDIT: Verb.EDIT, Word.UNDO: Verb.UNDO}
+
+
+class Session:
+    """One sitting at a run in line mode (ARCHITECTURE.md, "Line mode")."""
+
+    def __init__(self, engine: Engine, lines: Input, out: Output, *, prompt: bool = False) -> None:
+        self._engine = engine
+        self._lines = lines
+        self._out = out
+        self._prompt = "> " if prompt else ""
+        self._prompted = False
+        self._held: deque[str] = deque()
+        self._unanswered = False
+        self._ended = False
+        self._reading: asyncio.Task[str | None] | None = None
+        self._asking = False
+        self._cursor = ""
+        self._cursor_was = Status.TODO
+
+    async def run(self) -> str:
+        """Go on until `quit`, the end of input, or nobody reads any more; give why the run is left."""
+        watch = Watch(self._engine, self._out)
+        following = asyncio.create_task(watch.follow())
+
+        def changed() -> None:
+            watch.look()
+            self._follow_cursor()
+
+        unsubscribe = self._engine.subscribe(changed)
+        try:
+            self._say(show.opening(self._engine.state, self._engine.drift))
+            return await self._agree() or await self._walk()
+        finally:
+            unsubscribe()
+            watch.look()
+            for task in (following, self._reading):
+                if task is not None:
+                    task.cancel()
+
+    async def interrupt(self) -> bool:
+        """Obey Ctrl-C: stop what runs. False when nothing runs, and the run is to be left."""
+        if self._engine.activity is None:
+            return False
+        await self._act(Order(Word.STOP))
+        return True
+
+    async def _agree(self) -> str:
+        """Ask before anything is contacted; give why the run is left instead, or an empty text."""
+        if wanted := self._engine.consent_lines():
+            self._say(show.consent(wanted))
+            if await self._next() != "yes":
+                self._out.line("not agreed: nothing was contacted")
+                return "nothing was agreed to"
+        await self._engine.consent()
+        return ""
+
+    async def _walk(self) -> str:
+        """Obey line after line; give why the run is left."""
+        first = next_action(self._engine.state)
+        self._move(first or next(self._engine.state.runbook.actions(), None))
+        while (line := await self._next()) is not None:
+            if not line:
+                continue
+            try:
+                order = understand(line)
+            except NotAnOrderError as error:
+                self._out.line(f"not understood: {clean_line(str(error))}")
+                continue
+            if order.word is Word.QUIT:
+                return "quit"
+            await self._act(order)
+        return "end of input"
+
+    async def _act(self, order: Order) -> None:
+        """Obey one order; a refusal is said and changes nothing."""
+        try:
+            if order.word in ASKING:
+                await self._ask(order)
+            elif order.word is Word.GO:
+                self._go(order.rest)
+            elif order.word is Word.STATUS:
+                self._status()
+            else:
+                await obey(self._engine, self._out, order, self._cursor)
+                if order.word in {Word.SET, Word.ACCEPT}:
+                    self._say_where()
+        except RunbookTuiError as error:
+            self._refused(error)
+
+    def _refused(self, error: RunbookTuiError) -> None:
+        number = f"{number_of(self._engine.state, self._cursor)} " if self._cursor else ""
+        word = "refused" if isinstance(error, Refused) else "failed"
+        for text in (error.title, error.detail, error.hint):
+            self._say(f"{number}{word}: {clean_line(line)}" for line in text.splitlines())
+
+    async def _ask(self, order: Order) -> None:
+        """Show what would run and take the next line as the answer, whatever it is."""
+        asked = await self._engine.propose(self._cursor, _VERBS[order.word], order.rest or None)
+        self._say(show.proposal(asked))
+        self._asking = True
+        try:
+            answer = await self._next()
+        finally:
+            self._asking = False
+        if answer is None or answer != show.wanted(asked):
+            said = "end of input" if answer is None else "that was not the answer"
+            self._out.line(f"{asked.number} not run: {said}")
+            self._follow_cursor()
+            return
+        await self._engine.confirm(asked, YES if asked.wants == YES else answer)
+
+    # ---- lines
+
+    async def _next(self) -> str | None:
+        """Give the next line in its turn; meanwhile obey those that act at once while an action runs."""
+        while True:
+            if self._engine.activity is None:
+                if self._held:
+                    return self._held.popleft()
+                if self._ended:
+                    return None
+            await self._wait()
+            if self._reading is not None and self._reading.done():
+                line = self._reading.result()
+                self._reading, self._prompted = None, False
+                await self._take(line)
+
+    async def _wait(self) -> None:
+        """Wait for a line, or for the end of what runs."""
+        waiting: set[asyncio.Task[str | None] | asyncio.Task[None]] = set()
+        if not self._ended and len(self._held) < _HELD:
+            if self._reading is None:
+                self._reading = asyncio.create_task(self._lines.next())
+            waiting.add(self._reading)
+        idle = asyncio.create_task(self._engine.idle()) if self._engine.activity is not None else None
+        if idle is not None:
+            waiting.add(idle)
+        elif self._prompt and not self._prompted:
+            self._out.prompt(self._prompt)
+            self._prompted = True
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if idle is not None:
+                idle.cancel()
+
+    async def _take(self, line: str | None) -> None:
+        """Keep a line for its turn, or obey it at once."""
+        if line is None:
+            self._ended = True
+            return
+        line = line.strip()
+        if not self._held:
+            self._unanswered = False
+        if self._engine.activity is None or not acts_at_once(line):
+            self._unanswered = asks(line) and not self._unanswered
+            self._held.append(line)
+            return
+        if self._unanswered:
+            # Whether a line answers a confirmation must not depend on how fast the action before it was.
+            self._out.line("the confirmation that waits will not be answered by what comes after this")
+            self._held.append("")
+            self._unanswered = False
+        try:
+            await self._act(understand(line))
+        except NotAnOrderError as error:
+            self._out.line(f"not understood: {clean_line(str(error))}")
+
+    # ---- where we are
+
+    def _follow_cursor(self) -> None:
+        """When the current action came to an end of some kind, go to the next open one and say where we are."""
+        if not self._cursor or self._asking:
+            return
+        status = self._engine.state.of(self._cursor).status
+        if status is self._cursor_was:
+            return
+        self._cursor_was = status
+        if status in SETTLED:
+            following = next_action(self._engine.state, after=self._cursor)
+            if following is not None:
+                self._move(following)
+        elif status is not Status.RUNNING:
+            self._say_where()
+
+    def _move(self, action: Action | None) -> None:
+        if action is None:
+            self._out.line("this runbook has no steps")
+            return
+        self._cursor = action.id
+        self._cursor_was = self._engine.state.of(action.id).status
+        self._say_where()
+
+    def _say_where(self) -> None:
+        action = self._engine.state.runbook.action(self._cursor)
+        if action is not None:
+            self._say(show.here(self._engine.state, action))
+
+    def _go(self, wanted: str) -> None:
+        """Make another action the current one: by an action's or a step's number or id."""
+        state = self._engine.state
+        if not wanted:
+            self._say(show.steps(state))
+            return
+        for action in state.runbook.actions():
+            if wanted in {action.id, number_of(state, action.id)}:
+                self._move(action)
+                return
+        for step in state.runbook.steps():
+            if wanted in {step.id, step.number}:
+                if not step.actions:
+                    raise Refused(f"there is nothing to do in step {step.number}")
+                self._move(next((a for a in step.actions if state.of(a.id).status not in SETTLED), step.actions[0]))
+                return
+        raise Refused(f"there is no step {wanted!r}", hint="go alone lists them.")
+
+    def _status(self) -> None:
+        state = self._engine.state
+        self._say(show.status(state, self._engine.activity))
+        action = state.runbook.action(self._cursor)
+        step = state.runbook.step(action.step) if action else None
+        if action is not None and step is not None:
+            self._say_where()
+            self._say(show.step_text(step, number_of(state, action.id)))
+
+    def _say(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._out.line(line)

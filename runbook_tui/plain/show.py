@@ -1,0 +1,174 @@
+"""What line mode says: proposals, steps, hosts, checks and help as plain lines. Every word from outside is cleaned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runbook_tui.core.model import ActionKind
+from runbook_tui.core.proposal import YES
+from runbook_tui.core.run import Status
+from runbook_tui.core.text import clean, clean_line
+from runbook_tui.core.verbs import RERUN_WORD, number_of, progress, step_status, why_held, word
+from runbook_tui.plain.words import USAGE, Word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from runbook_tui.checks.watch import CheckView
+    from runbook_tui.core.markdown.drift import Drift
+    from runbook_tui.core.model import Action, Step
+    from runbook_tui.core.proposal import Proposal
+    from runbook_tui.core.run import RunState
+    from runbook_tui.engine import Activity, HostView
+
+NEEDS_A_LOOK = (Status.UNKNOWN, Status.FAILED, Status.STOPPED, Status.NOT_RUN, Status.UNDONE)
+"""States of actions that were begun and are still to be done."""
+
+
+def duration(seconds: float) -> str:
+    """Give `0.4 s`, `12 s`, `3 min 05 s` or `2 h 07 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def opening(state: RunState, drift: Mapping[str, Drift]) -> list[str]:
+    """Give what was done, what was open and how it ended, and which steps the source file has otherwise now."""
+    settled, steps = progress(state)
+    lines = [f"run {clean_line(state.run)}: {clean_line(state.runbook.title)}", f"{settled} of {steps} steps settled"]
+    if state.attempts or settled:
+        for action in state.runbook.actions():
+            mine = state.of(action.id)
+            if mine.status is not Status.TODO:
+                lines.append(_stands(state, action))
+    lines += [f"{clean_line(step)} in the file now: {clean_line(str(change))}" for step, change in drift.items()]
+    if drift:
+        lines.append("the file was edited since; this run goes on with its own copy")
+    return lines
+
+
+def _stands(state: RunState, action: Action) -> str:
+    mine = state.of(action.id)
+    reason = f": {clean_line(mine.reason)}" if mine.reason else ""
+    return f"{number_of(state, action.id)} {word(mine.status)}{reason}"
+
+
+def here(state: RunState, action: Action) -> list[str]:
+    """Give the current action: number, title, state, and what can be done about what holds it."""
+    number = number_of(state, action.id)
+    held = why_held(state, action)
+    mine = state.of(action.id)
+    stands = word(mine.status)
+    if held:
+        stands = "held because " + "; ".join(clean_line(hold.why) for hold in held)
+    elif action.kind is ActionKind.MANUAL and mine.status is Status.TODO:
+        stands = "to do by hand: done NOTE"
+    host = state.answers.hosts.get(action.id, action.host)
+    where = f" on {clean_line(host)}" if host else ""
+    lines = [f"{number} next: {clean_line(action.title)}{where}, {stands}"]
+    if mine.status is Status.UNKNOWN:
+        lines.append(f"{number} how it ended is not known; retry asks for {RERUN_WORD}, done NOTE says you looked")
+    return lines
+
+
+def step_text(step: Step, number: str) -> list[str]:
+    """Give the step as the runbook writes it."""
+    return [f"{number} text {line}".rstrip() for line in clean(step.source).rstrip("\n").split("\n")]
+
+
+def steps(state: RunState) -> list[str]:
+    """Give every step: number, state, title."""
+    return [
+        f"{step.number} {word(step_status(state, step))}: {clean_line(step.title)} ({clean_line(step.id)})"
+        for step in state.runbook.steps()
+        if step.actions
+    ]
+
+
+def proposal(asked: Proposal) -> list[str]:
+    """Give a confirmation: where, the whole command, danger, what counts, the way back, warnings; then the question."""
+    number = asked.number
+    lines = [f"{number} {asked.role}: {clean_line(asked.title)}", f"{number} host {clean_line(asked.where)}"]
+    if asked.written:
+        lines += _many(number, "written", asked.written)
+    lines += _many(number, "command", asked.command)
+    lines += _many(number, "change", asked.detail)
+    if asked.danger:
+        lines.append(f"{number} danger: the runbook calls this dangerous")
+    lines += [f"{number} done when {clean_line(condition)}" for condition in asked.done_when]
+    lines += [part for way in asked.way_back for part in _many(number, "way back", way)]
+    lines += [f"{number} warning: {clean_line(warning)}" for warning in asked.warnings]
+    lines.append(f"{number} asks: type {clean_line(wanted(asked))} to run it; any other line does not")
+    return lines
+
+
+def wanted(asked: Proposal) -> str:
+    """Give the line that runs it."""
+    return "yes" if asked.wants == YES else asked.wants
+
+
+def _many(number: str, what: str, text: str) -> list[str]:
+    return [f"{number} {what} {line}".rstrip() for line in clean(text).rstrip("\n").split("\n")] if text else []
+
+
+def consent(lines: Iterable[str]) -> list[str]:
+    """Give what would be contacted without a further question, and the question."""
+    return [
+        "before anything else, these are contacted and asked without a further question:",
+        *(f"  {clean_line(line)}" for line in lines),
+        "asks: type yes to go on; any other line leaves, and nothing is contacted",
+    ]
+
+
+def status(state: RunState, activity: Activity | None) -> list[str]:
+    """Give how far the run is, what is under way, and what needs a look."""
+    settled, count = progress(state)
+    lines = [f"{settled} of {count} steps settled"]
+    if activity is not None:
+        number = number_of(state, activity.attempt.action)
+        percent = f", {activity.percent} %" if activity.percent is not None else ""
+        silent = f", silent for {duration(activity.silent)}" if activity.silent >= 10 else ""
+        on = clean_line(activity.attempt.host)
+        lines.append(f"{number} {activity.stage} on {on} for {duration(activity.elapsed)}{percent}{silent}")
+    for wait in state.waits:
+        until = wait.until.strftime("%Y-%m-%d %H:%M:%S UTC") if wait.until else ""
+        lines.append(f"{number_of(state, wait.action)} waiting until {until}")
+    lines += [
+        _stands(state, action) for action in state.runbook.actions() if state.of(action.id).status in NEEDS_A_LOOK
+    ]
+    return lines
+
+
+def hosts(views: Iterable[HostView]) -> list[str]:
+    """Give each host, its link, who answered, and a key nobody vouched for yet."""
+    lines = []
+    for view in views:
+        name = clean_line(view.name)
+        lines.append(f"host {name} {view.link}: {clean_line(view.ssh or 'this machine')}")
+        if view.identity is not None:
+            lines.append(f"host {name} answers as {clean_line(str(view.identity))}")
+        if view.problem:
+            lines += [f"host {name} problem: {clean_line(line)}" for line in view.problem.splitlines()]
+        if view.offered is not None:
+            key = f"{clean_line(view.offered.algorithm)} {clean_line(view.offered.fingerprint)}"
+            lines.append(f"host {name} shows the key {key}; compare it, then: trust {name} FINGERPRINT")
+    return lines or ["the runbook names no hosts"]
+
+
+def checks(views: Iterable[CheckView]) -> list[str]:
+    """Give each live check: state, value, since when."""
+    lines = []
+    for view in views:
+        since = f" since {view.since.strftime('%H:%M:%S UTC')}" if view.since else ""
+        lines.append(f"check {clean_line(view.label or view.name)} {view.state}{since}: {clean_line(view.value)}")
+    return lines or ["there are no live checks"]
+
+
+def verbs() -> list[str]:
+    """Give the list of verbs."""
+    return [f"{USAGE[verb][0]}: {USAGE[verb][1]}" for verb in Word]

@@ -1,0 +1,157 @@
+"""Turns what changes in a run into lines, one a change: states, output, hosts, checks, notes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from runbook_tui.core.events import Role
+from runbook_tui.core.run import Status
+from runbook_tui.core.text import clean_line
+from runbook_tui.core.verbs import number_of
+from runbook_tui.plain.show import duration
+
+if TYPE_CHECKING:
+    from runbook_tui.core.run import Attempt, RunState
+    from runbook_tui.engine import Engine
+    from runbook_tui.plain.lines import Output
+
+DRAINS_PER_SECOND: Final = 20
+SILENCE: Final = 60.0
+"""Seconds without output after which, and every so often, a line says that it is silent."""
+_FAR_BEHIND: Final = 2_000
+"""Lines not taken by whoever reads us, beyond which output waits in the feed, which is bounded."""
+
+
+class Watch:
+    """Prints what changed since it looked last; told of changes by the engine, it also looks at the output itself."""
+
+    def __init__(self, engine: Engine, out: Output) -> None:
+        self._engine = engine
+        self._out = out
+        state = engine.state
+        self._said = {a.id: "ended" for a in state.attempts.values() if not a.open}
+        self._actions = {action.id: state.of(action.id).status for action in state.runbook.actions()}
+        self._notes = len(state.notes)
+        self._checks = dict(state.checks)
+        self._hosts = {view.name: self._link(view.name) for view in engine.hosts()}
+        self._closed = state.closed
+        self._trouble = engine.trouble
+        self._seen: dict[str, int] = {}
+        self._silences = 0
+
+    def look(self) -> None:
+        """Print every change of state since the last look."""
+        state = self._engine.state
+        self._look_at_hosts()
+        for attempt in state.attempts.values():
+            self._look_at_attempt(state, attempt)
+        for action in state.runbook.actions():
+            mine = state.of(action.id)
+            if mine.status is not self._actions[action.id]:
+                self._actions[action.id] = mine.status
+                if mine.status in {Status.SKIPPED, Status.BY_HAND}:
+                    how = "skipped" if mine.status is Status.SKIPPED else "done by hand"
+                    self._say(state, action.id, f"{how}: {clean_line(mine.reason)}")
+        for note in state.notes[self._notes :]:
+            subject = f"{number_of(state, note.action)} " if note.action else ""
+            self._out.line(f"{subject}note by {clean_line(note.by)}: {clean_line(note.text)}")
+        self._notes = len(state.notes)
+        for name, reading in state.checks.items():
+            if self._checks.get(name) != reading:
+                self._out.line(f"check {clean_line(name)} {reading.state}: {clean_line(reading.value)}")
+        self._checks = dict(state.checks)
+        if state.closed and not self._closed:
+            self._out.line("every step is settled; the run is closed")
+        self._closed = state.closed
+        if self._engine.trouble != self._trouble:
+            self._trouble = self._engine.trouble
+            self._out.line(f"trouble: {clean_line(self._trouble or 'it is over, the journal is written again')}")
+
+    async def follow(self) -> None:
+        """Print output as it comes, and say each minute when there is none; runs until it is cancelled."""
+        while True:
+            running = self._engine.state.running
+            if running is not None and self._out.behind < _FAR_BEHIND:
+                self._drain(self._engine.state, running)
+            activity = self._engine.activity
+            silences = int(activity.silent // SILENCE) if activity is not None else 0
+            if activity is not None and silences > self._silences:
+                self._say(self._engine.state, activity.attempt.action, f"silent for {silences * SILENCE:.0f} s")
+            self._silences = silences
+            await asyncio.sleep(1 / DRAINS_PER_SECOND)
+
+    def _look_at_attempt(self, state: RunState, attempt: Attempt) -> None:
+        stage = _stage(attempt)
+        before = self._said.get(attempt.id, "")
+        if stage == before:
+            return
+        self._said[attempt.id] = stage
+        if not before and stage != "confirmed":
+            self._say(state, attempt.action, _begun(attempt))
+        if stage == "verifying":
+            self._drain(state, attempt)
+            self._say(state, attempt.action, "verifying")
+        if stage == "ended":
+            self._drain(state, attempt, last=True)
+            for line in attempt.verifies:
+                self._say(state, attempt.action, f"proof: {clean_line(line)}")
+            self._say(state, attempt.action, _ending(attempt))
+
+    def _drain(self, state: RunState, attempt: Attempt, *, last: bool = False) -> None:
+        feed = self._engine.feed(attempt.id)
+        seen = self._seen.get(attempt.id, 0)
+        lines, total = feed.since(seen)
+        if (lost := total - seen - len(lines)) > 0:
+            self._say(state, attempt.action, f"left out {lost} lines here; the stored output has them")
+        for line in lines:
+            self._say(state, attempt.action, f"| {line}".rstrip())
+        self._seen[attempt.id] = total
+        if last and feed.partial:
+            self._say(state, attempt.action, f"| {feed.partial}".rstrip())
+
+    def _look_at_hosts(self) -> None:
+        for view in self._engine.hosts():
+            link = self._link(view.name)
+            if self._hosts.get(view.name) != link:
+                self._hosts[view.name] = link
+                self._out.line(f"host {clean_line(view.name)} {link}")
+
+    def _link(self, name: str) -> str:
+        view = next(v for v in self._engine.hosts() if v.name == name)
+        if view.problem:
+            return f"{view.link}: {clean_line(view.problem.partition(chr(10))[0])}"
+        return f"{view.link}: {clean_line(str(view.identity))}" if view.identity else str(view.link)
+
+    def _say(self, state: RunState, action: str, text: str) -> None:
+        self._out.line(f"{number_of(state, action)} {text}")
+
+
+def _stage(attempt: Attempt) -> str:
+    if not attempt.open:
+        return "ended"
+    if attempt.exit is not None or attempt.signal:
+        return "verifying"
+    if attempt.intended or attempt.until is not None:
+        return "begun"
+    return "confirmed"
+
+
+def _begun(attempt: Attempt) -> str:
+    if attempt.until is not None:
+        return f"waiting until {attempt.until.strftime('%Y-%m-%d %H:%M:%S UTC')}"
+    what = "undoing" if attempt.role is Role.UNDO else "running"
+    return f"{what} on {clean_line(attempt.host)}" if attempt.host else what
+
+
+def _ending(attempt: Attempt) -> str:
+    took = f" in {duration(attempt.seconds)}" if attempt.seconds else ""
+    why = f": {clean_line(attempt.reason)}" if attempt.reason else ""
+    undo = attempt.role is Role.UNDO
+    match attempt.status:
+        case Status.DONE:
+            return f"{'undone' if undo else 'done'}{took}"
+        case Status.NOT_RUN:
+            return f"not run{why}"
+        case status:
+            return f"{'way back ' if undo else ''}{status}{why}"
