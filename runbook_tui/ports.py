@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from runbook_tui.core.events import Event, Record
@@ -234,5 +234,5 @@ class Probe(Protocol):
     def asks(self) -> str:
         """What is sent, for the list the operator agrees to."""
 
-    async def read(self, shells: Mapping[HostName, Shell]) -> Reading:
-        """Look once. A failure to look is a Reading with UNKNOWN."""
+    async def read(self, shell: Callable[[str], Shell | None]) -> Reading:
+        """Look once; `shell` gives the connection of a host by its role. A failure to look is UNKNOWN."""

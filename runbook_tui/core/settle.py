@@ -6,6 +6,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from runbook_tui.core.errors import Refused
+from runbook_tui.core.events import Settlement
 from runbook_tui.core.model import (
     LOCAL,
     Action,
@@ -74,9 +76,23 @@ def mentioned(text: str, literals: tuple[Literal, ...]) -> list[Literal]:
 
 def _token(literal: Literal) -> str:
     """Give the pattern of a literal as a whole token; `word: true` also keeps off names it is a label of."""
-    edge = "A-Za-z0-9_."[: None if literal.word else -1] + "-"
-    after = rf"(?![A-Za-z0-9_-])(?!\.[A-Za-z0-9])" if literal.word else "(?![A-Za-z0-9_-])"
-    return f"(?<![{edge}]){re.escape(literal.text)}{after}"
+    text = re.escape(literal.text)
+    if literal.word:
+        return rf"(?<![A-Za-z0-9_.-]){text}(?![A-Za-z0-9_-]|\.[A-Za-z0-9])"
+    return f"(?<![A-Za-z0-9_-]){text}(?![A-Za-z0-9_-])"
+
+
+def resolve_all(state: RunState, text: str) -> str:
+    """Put the values known now into a text of the runbook."""
+    return resolve(text, state.runbook.literals, _values(state))
+
+
+def _values(state: RunState) -> dict[str, str]:
+    return {
+        lit.text: value
+        for lit in state.runbook.literals
+        if lit.source is not LiteralSource.SECRET and (value := literal_value(state, lit)) is not None
+    }
 
 
 def effective(state: RunState, action: Action) -> Action:
@@ -85,11 +101,7 @@ def effective(state: RunState, action: Action) -> Action:
     kind = answers.kinds.get(action.id, action.kind)
     host = answers.hosts.get(action.id, action.host)
     literals = state.runbook.literals
-    values = {
-        lit.text: value
-        for lit in literals
-        if lit.source is not LiteralSource.SECRET and (value := literal_value(state, lit)) is not None
-    }
+    values = _values(state)
 
     def put(text: str) -> str:
         return resolve(text, literals, values)
@@ -189,3 +201,40 @@ def shown_status(state: RunState, action: Action) -> Status:
     if status is Status.TODO and holds(state, action):
         return Status.HELD
     return status
+
+
+def check_answer(state: RunState, action_id: str, what: Settlement, value: str, subject: str) -> None:
+    """Refuse an answer that cannot stand; a value is never quoted or mended.
+
+    Raises:
+        Refused: with the answers that can stand there.
+    """
+    action = state.runbook.action(action_id)
+    match what:
+        case Settlement.LITERAL:
+            _check_literal(state, subject, value)
+        case Settlement.HOST if value not in state.hosts:
+            raise Refused(f"there is no host {value!r}", f"Hosts: {', '.join(state.hosts)}.", "--host adds one.")
+        case Settlement.MODE:
+            modes = [m.value for m in FileMode if m is not FileMode.PATCH]
+            if action is None or action.file is None:
+                raise Refused("only a file step has a mode")
+            if value not in modes:
+                raise Refused(f"{value!r} is no mode", f"Modes: {', '.join(modes)}.")
+        case Settlement.KIND:
+            kinds = [ActionKind.COMMAND, ActionKind.MANUAL]
+            if action is not None and action.file is not None:
+                kinds.append(ActionKind.FILE)
+            if value not in kinds:
+                raise Refused(f"{value!r} is no kind for this block", f"Kinds: {', '.join(kinds)}.")
+        case _:
+            return
+
+
+def _check_literal(state: RunState, subject: str, value: str) -> None:
+    literal = next((lit for lit in state.runbook.literals if subject in {lit.text, lit.key}), None)
+    if literal is None:
+        known = ", ".join(lit.text for lit in state.runbook.literals) or "none"
+        raise Refused(f"the runbook has no literal {subject!r}", f"It has: {known}.")
+    if why := value_problem(literal, value):
+        raise Refused(f"{value!r} is not a value for {literal.text}", why)

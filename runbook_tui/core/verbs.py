@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runbook_tui.core.events import Role
 from runbook_tui.core.model import ActionKind, Hold
 from runbook_tui.core.run import SETTLED, RunState, Status, Verb
 from runbook_tui.core.settle import holds, shown_status
@@ -50,12 +51,12 @@ def allowed(state: RunState, action_id: str, *, read_only: bool = False) -> Mapp
     }
     if read_only:
         closed = "this run was opened read-only"
-        refused = {verb: closed for verb in refused}
+        refused = dict.fromkeys(refused, closed)
     return refused
 
 
 def _busy(state: RunState, action: Action) -> str:
-    running = state.running
+    running = state.running or next((a for a in state.attempts.values() if a.open and a.until is None), None)
     if running is None:
         return ""
     if running.action == action.id:
@@ -89,7 +90,7 @@ def _why_not_confirm(state: RunState, action: Action) -> str:
 
 def _why_not_retry(state: RunState, action: Action) -> str:
     status = state.of(action.id).status
-    if status not in AGAIN | {Status.DONE, Status.SKIPPED, Status.BY_HAND}:
+    if status is Status.TODO:
         return _busy(state, action) or "nothing has happened to it yet; confirm it"
     return _why_not_execute(state, action)
 
@@ -103,13 +104,13 @@ def _why_not_edit(state: RunState, action: Action) -> str:
 def _why_not_undo(state: RunState, action: Action) -> str:
     if busy := _busy(state, action):
         return busy
-    if not state.of(action.id).attempts:
+    ran = [a for i in state.of(action.id).attempts if (a := state.attempts[i]).status is not Status.NOT_RUN]
+    if not ran:
         return "it has not run, so there is nothing to undo"
-    status = state.of(action.id).status
-    if status is Status.UNDONE:
+    if ran[-1].open:
+        return "it is waiting; there is nothing to undo yet"
+    if ran[-1].role is Role.UNDO and ran[-1].status is Status.DONE:
         return "it is undone already"
-    if status in {Status.NOT_RUN, Status.SKIPPED, Status.BY_HAND}:
-        return f"it is {word(status)}: mailrunbook changed nothing that it could undo"
     if not has_way_back(state, action):
         return "the runbook names no way back for it"
     return ""

@@ -1,0 +1,59 @@
+"""What a confirmation shows: exactly what would run, where, what counts as done, and what must be answered."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runbook_tui.core.events import Role
+    from runbook_tui.core.model import ActionId, ActionKind, HostName
+
+YES = "y"
+"""What the app's key and line mode's `yes` stand for where nothing has to be typed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One confirmation. What is confirmed is exactly this object: `sha256` is of `command`'s UTF-8 bytes.
+
+    `user`, `name`, `address`, `fingerprint` are as the live connection reports them; empty for a wait.
+    `written` is the runbook's command where the operator edited it, else empty. `detail` is a file's diff
+    or when a wait ends. `stdin` is a file's new content. `wants` is `YES` or the words that must be typed.
+    `attempt` is the id it would have: a proposal is stale once another attempt took that id.
+    """
+
+    attempt: str
+    action: ActionId
+    number: str
+    title: str
+    role: Role
+    kind: ActionKind
+    host: HostName | None
+    user: str
+    name: str
+    address: str
+    fingerprint: str
+    command: str
+    stdin: bytes | None
+    written: str
+    detail: str
+    done_when: tuple[str, ...]
+    way_back: tuple[str, ...]
+    warnings: tuple[str, ...]
+    danger: bool
+    wants: str
+
+    @property
+    def sha256(self) -> str:
+        """The hex digest of the command that would run."""
+        return hashlib.sha256(self.command.encode()).hexdigest()
+
+    @property
+    def where(self) -> str:
+        """Give `old = root@old.example (198.51.100.10:22, key SHA256:…)`, or what else is meant."""
+        if self.host is None:
+            return "nowhere: it only waits"
+        inside = ", ".join(p for p in (self.address, f"key {self.fingerprint}" if self.fingerprint else "") if p)
+        return f"{self.host} = {self.user}@{self.name} ({inside or 'this machine'})"

@@ -1,0 +1,482 @@
+"""The only orchestrator: an intent comes in, events go out; owns tasks and connections, lives around the front end."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Self
+
+from runbook_tui.checks import probes
+from runbook_tui.checks.watch import CheckView, Watch
+from runbook_tui.connections import Connections, HostView
+from runbook_tui.core import events as ev
+from runbook_tui.core.errors import Refused, StateDirError
+from runbook_tui.core.feed import Feed
+from runbook_tui.core.markdown.drift import compare
+from runbook_tui.core.model import HostName
+from runbook_tui.core.proposal import YES, Proposal
+from runbook_tui.core.run import SETTLED, RunState, Verb, recover
+from runbook_tui.core.settle import check_answer, effective
+from runbook_tui.core.text import CleanLine
+from runbook_tui.core.transcript import json_document, markdown
+from runbook_tui.core.verbs import allowed
+from runbook_tui.execution import Execution
+from runbook_tui.proposing import Proposer
+from runbook_tui.recorder import Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from runbook_tui.core.markdown.drift import Drift
+    from runbook_tui.core.model import Runbook
+    from runbook_tui.core.run import Attempt
+    from runbook_tui.ports import Clock, Journal, OutputStore, ShellFactory
+
+READ_ONLY = "this run was opened read-only"
+
+LONGEST_NAP = 30.0
+"""Seconds between looks at the wall clock while a wait counts down: a laptop may sleep in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What is under way: `elapsed` and `silent` are seconds; `stage` is starting, running, verifying or stopping."""
+
+    attempt: Attempt
+    stage: str
+    elapsed: float
+    silent: float
+    percent: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Who opens the run from where, and what the command line said. `hosts` maps role to ssh text."""
+
+    run: str
+    runbook_path: str
+    version: str
+    operator: str
+    workstation: str
+    hosts: Mapping[str, str]
+    variables: Mapping[str, str]
+
+
+class Engine:
+    """Drives one run. Every method that changes something journals first and may raise Refused or HostError.
+
+    `async with Engine(...) as engine:` recovers what a crash left open, and on leaving stops what still runs,
+    pauses the run, seals the journal and closes the connections.
+    """
+
+    def __init__(
+        self,
+        *,
+        runbook: Runbook,
+        opening: Opening,
+        journal: Journal,
+        outputs: OutputStore,
+        shells: ShellFactory,
+        clock: Clock,
+        source_now: Runbook | None = None,
+        read_only: bool = False,
+    ) -> None:
+        self._opening = opening
+        self._recorder = Recorder(runbook, journal)
+        self._outputs = outputs
+        self._clock = clock
+        self._read_only = read_only
+        self._drift = compare(runbook, source_now) if source_now else {}
+        self._source_sha256 = source_now.sha256 if source_now else ""
+        self._connections = Connections(self._recorder, shells)
+        self._proposer = Proposer(self._connections, clock)
+        self._watch = self._new_watch()
+        self._consented = False
+        self._left = False
+        self._feeds: dict[str, Feed] = {}
+        self._execution: Execution | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # ---- what is
+
+    @property
+    def state(self) -> RunState:
+        """The state of the run after everything recorded so far."""
+        return self._recorder.state
+
+    @property
+    def read_only(self) -> bool:
+        """Whether every verb that changes something is refused."""
+        return self._read_only
+
+    @property
+    def consented(self) -> bool:
+        """Whether hosts may be contacted."""
+        return self._consented or not self.consent_lines()
+
+    @property
+    def drift(self) -> Mapping[str, Drift]:
+        """Steps of this run's copy that differ from the source file now; empty when it is unchanged."""
+        return {str(step): drift for step, drift in self._drift.items()}
+
+    @property
+    def trouble(self) -> str:
+        """What keeps the journal from being written, empty when nothing does."""
+        return self._recorder.trouble
+
+    @property
+    def activity(self) -> Activity | None:
+        """What is under way."""
+        execution = self._execution
+        if execution is None:
+            return None
+        attempt = self.state.attempts[execution.attempt]
+        return Activity(attempt, execution.stage, execution.elapsed, execution.silent, execution.feed.percent)
+
+    @property
+    def kill_offered(self) -> bool:
+        """Whether TERM was sent and processes of the group live on: `stop(kill=True)` may be typed."""
+        return self._execution is not None and self._execution.kill_offered
+
+    def allowed(self, action_id: str) -> Mapping[Verb, str]:
+        """Give every verb with the reason why it is refused; an empty reason means allowed."""
+        return allowed(self.state, action_id, read_only=self._read_only)
+
+    def hosts(self) -> list[HostView]:
+        """Give every host of the run as it stands now."""
+        return self._connections.views()
+
+    def checks(self) -> list[CheckView]:
+        """Give every live check as it stands now."""
+        return self._watch.views()
+
+    def feed(self, attempt_id: str) -> Feed:
+        """Give the output of an attempt of this or an earlier sitting."""
+        if attempt_id not in self._feeds:
+            feed = Feed()
+            feed.append(CleanLine(line, 0) for line in self._outputs.text(attempt_id).split("\n")[:-1])
+            self._feeds[attempt_id] = feed
+        return self._feeds[attempt_id]
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Have `listener` called after every change of state, hosts or checks; returns the unsubscriber."""
+        return self._recorder.subscribe(listener)
+
+    # ---- what the operator does
+
+    def consent_lines(self) -> list[str]:
+        """Give what would be contacted and asked without a further question; empty: nothing needs asking."""
+        return self._proposer.consent_lines(self.state) + self._watch.consent_lines()
+
+    async def consent(self) -> None:
+        """Record the operator's agreement to `consent_lines()` and start the live checks."""
+        lines = self.consent_lines()
+        if lines:
+            self._recorder.intend(ev.Settled(what=ev.Settlement.CONSENT, value="\n".join(lines)))
+        self._consented = True
+        self._watch.start()
+
+    async def propose(self, action_id: str, verb: Verb, edited: str | None = None) -> Proposal:
+        """Give what the confirmation shows. `verb` is CONFIRM, RETRY, EDIT (with `edited`) or UNDO.
+
+        Connects to the host, and reads a file step's file there.
+
+        Raises:
+            Refused: the verb is not allowed now, nobody agreed to contact hosts, or the file cannot be changed so.
+            HostError: the host cannot be reached or is not the one it should be.
+        """
+        self._require(action_id, verb)
+        if not self.consented:
+            raise Refused("nothing is contacted before you agreed to it", hint="Agree on the start screen first.")
+        return await self._proposer.propose(self.state, action_id, verb, edited)
+
+    async def confirm(self, proposal: Proposal, typed: str) -> None:
+        """Record the confirmation and start it; use `idle()` to await its end.
+
+        Raises:
+            Refused: the typed words are not the wanted ones, or something changed since it was shown.
+            HostError: the host is gone or another one answers now.
+            StateDirError: it cannot be recorded, so it is not done.
+        """
+        verb = Verb.UNDO if proposal.role is ev.Role.UNDO else self._verb_for(proposal.action)
+        self._require(proposal.action, verb)
+        if proposal.attempt != self._proposer.next_attempt(self.state):
+            raise Refused("this confirmation is out of date", hint="Look at the step again.")
+        if typed != proposal.wants:
+            raise Refused(f"to run this, type exactly: {proposal.wants}")
+        if proposal.host is not None:
+            identity = await self._connections.identify(proposal.host)
+            shown = (proposal.user, proposal.name, proposal.address, proposal.fingerprint)
+            if (identity.user, identity.name, identity.address, identity.fingerprint) != shown:
+                raise Refused("another machine answers now than the one that was shown", str(identity))
+            self._require(proposal.action, verb)
+        if self.state.closed:
+            self._recorder.intend(ev.Reopened(by=self._opening.operator))
+        self._recorder.intend(self._confirmation(proposal, typed))
+        if proposal.host is None:
+            self._start_wait(proposal)
+            return
+        self._recorder.intend(
+            ev.Intent(
+                action=proposal.action, attempt=proposal.attempt, host=proposal.host, sha256=proposal.sha256
+            )
+        )
+        self._execute(proposal, proposal.host)
+
+    async def skip(self, action_id: str, reason: str) -> None:
+        """Skip an action, or leave a wait early, for a reason."""
+        self._require(action_id, Verb.SKIP)
+        reason = _wanted(reason, "a reason")
+        self._recorder.intend(ev.Skipped(action=action_id, reason=reason, by=self._opening.operator))
+        self._close_when_settled()
+
+    async def mark_done(self, action_id: str, note: str) -> None:
+        """Record that it was done by hand, with a note."""
+        self._require(action_id, Verb.DONE)
+        self._recorder.intend(ev.MarkedDone(action=action_id, note=_wanted(note, "a note"), by=self._opening.operator))
+        self._close_when_settled()
+
+    async def note(self, action_id: str, text: str) -> None:
+        """Put a note into the transcript, under an action or (empty id) under the run."""
+        self._require(action_id, Verb.NOTE)
+        self._recorder.intend(ev.Noted(action=action_id, text=_wanted(text, "a text"), by=self._opening.operator))
+
+    async def settle(self, action_id: str, what: ev.Settlement, value: str = "", subject: str = "") -> None:
+        """Answer what holds an action back. `subject` is the literal's text where `what` is a literal.
+
+        Raises:
+            Refused: the value is not one that can stand there; the sentence says which can.
+        """
+        whole_run = what is ev.Settlement.LITERAL
+        if not whole_run:
+            self._require(action_id, Verb.SETTLE)
+        elif self._read_only:
+            raise Refused(READ_ONLY)
+        check_answer(self.state, action_id, what, value, subject)
+        self._recorder.intend(
+            ev.Settled(what=what, value=value or "yes", subject=subject, action="" if whole_run else action_id)
+        )
+
+    async def stop(self, *, kill: bool = False) -> str:
+        """Signal the running process group; give the sentence of what happened over there.
+
+        Raises:
+            Refused: nothing runs, or KILL is asked for before TERM was tried.
+            HostError: the host cannot be reached to do it.
+        """
+        if self._execution is None:
+            raise Refused("nothing is running")
+        if kill and not self.kill_offered:
+            raise Refused("KILL is offered after TERM was sent and something lives on")
+        said = await self._execution.stop("KILL" if kill else "TERM")
+        self._recorder.notify()
+        return said
+
+    async def trust(self, host: str, fingerprint: str) -> None:
+        """Trust the key an unknown host showed, for this run. `fingerprint` whole, or its last 6 characters.
+
+        Raises:
+            Refused: the host showed no key, its name has another key already, or the fingerprint is another.
+        """
+        if self._read_only:
+            raise Refused(READ_ONLY)
+        key = self._connections.offered(HostName(host), fingerprint)
+        self._recorder.intend(
+            ev.HostPinned(
+                host=host, algorithm=key.algorithm, fingerprint=key.fingerprint, key=key.key,
+                source="typed by the operator", by=self._opening.operator,
+            )
+        )  # fmt: skip
+        self._connections.shell(HostName(host)).trust(key)
+        await self.reconnect(host)
+
+    async def reconnect(self, host: str) -> None:
+        """Close the connection to a host and make a new one now.
+
+        Raises:
+            HostError: it cannot be reached.
+        """
+        if not self.consented:
+            raise Refused("nothing is contacted before you agreed to it")
+        if self._execution is not None and self._execution.host == host:
+            raise Refused(f"something is running on {host}; a new connection would lose sight of it")
+        await self._connections.reconnect(HostName(host))
+
+    async def idle(self) -> None:
+        """Wait until no action runs; waits that count down do not count."""
+        if self._execution is not None:
+            await self._execution.ended.wait()
+
+    async def pause(self, why: str) -> None:
+        """Stop what runs, record why the run is left, seal. Idempotent."""
+        if self._left:
+            return
+        self._left = True
+        await self._watch.stop()
+        if self._execution is not None:
+            await self._execution.abandon(why)
+        try:
+            self._recorder.intend(ev.Paused(why=why))
+            self._recorder.journal.seal()
+        finally:
+            for task in tuple(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._connections.close()
+
+    def export(self, format_: str) -> str:
+        """Give the transcript as `md` or `json`.
+
+        Raises:
+            Refused: no such format.
+        """
+        return transcript(self.state, self._recorder.journal, self._outputs, format_)
+
+    async def __aenter__(self) -> Self:
+        """Record who opened the run, and say honestly what a crash left open."""
+        opening = self._opening
+        if self.state.run:
+            self._recorder.intend(
+                ev.Resumed(
+                    operator=opening.operator, workstation=opening.workstation, version=opening.version,
+                    runbook_sha256=self._source_sha256,
+                )
+            )  # fmt: skip
+            for event in recover(self.state):
+                self._recorder.intend(event)
+        else:
+            self._recorder.intend(
+                ev.RunOpened(
+                    run=opening.run, runbook=opening.runbook_path, title=self.state.runbook.title,
+                    sha256=self.state.runbook.sha256, version=opening.version, operator=opening.operator,
+                    workstation=opening.workstation, hosts=dict(opening.hosts),
+                )
+            )  # fmt: skip
+            if opening.variables:
+                self._recorder.intend(ev.VarsSet(values=dict(opening.variables)))
+        for wait in self.state.waits:
+            self._spawn(self._count_down(wait.id))
+        self._watch = self._new_watch()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Leave in order, whatever ended the front end."""
+        await self.pause("the program ended")
+
+    # ---- inside
+
+    def _new_watch(self) -> Watch:
+        return Watch(probes(self.state), self._connections.find, self._clock, self._check_turned, self._recorder.notify)
+
+    def _require(self, action_id: str, verb: Verb) -> None:
+        if why := self.allowed(action_id)[verb]:
+            raise Refused(why)
+        if self._left:
+            raise Refused("the run is being left")
+        if verb is not Verb.NOTE:
+            self._recorder.flush()
+
+    def _verb_for(self, action_id: str) -> Verb:
+        """Whether doing it now is a first confirmation or a retry."""
+        return Verb.RETRY if not self.allowed(action_id)[Verb.RETRY] else Verb.CONFIRM
+
+    def _confirmation(self, proposal: Proposal, typed: str) -> ev.Confirmed:
+        return ev.Confirmed(
+            action=proposal.action, attempt=proposal.attempt, role=proposal.role, host=proposal.host or "",
+            user=proposal.user, address=proposal.address, fingerprint=proposal.fingerprint,
+            command=proposal.command, sha256=proposal.sha256, by=self._opening.operator,
+            typed="" if proposal.wants == YES else typed, written=proposal.written, detail=proposal.detail,
+            warnings=proposal.warnings,
+        )  # fmt: skip
+
+    def _execute(self, proposal: Proposal, host: HostName) -> None:
+        action = self.state.runbook.action(proposal.action)
+        if action is None:
+            raise Refused("no such action")
+        feed = self._feeds[proposal.attempt] = Feed()
+        self._execution = Execution(
+            proposal=proposal,
+            action=effective(self.state, action),
+            host=host,
+            shell=self._connections.shell,
+            writer=self._outputs.writer(proposal.attempt),
+            feed=feed,
+            clock=self._clock,
+            record=self._recorder.happened,
+        )
+        self._spawn(self._see_through(self._execution))
+
+    async def _see_through(self, execution: Execution) -> None:
+        try:
+            await execution.run()
+        except Exception as error:  # noqa: BLE001 -- the engine's boundary: a fault of ours must not look like an outcome
+            why = f"mailrunbook itself failed while it watched: {error!r}"
+            action = self.state.attempts[execution.attempt].action
+            self._recorder.happened(ev.Lost(action=action, attempt=execution.attempt, why=why))
+        finally:
+            self._execution = None
+            execution.ended.set()
+            self._recorder.notify()
+        self._close_when_settled()
+
+    def _start_wait(self, proposal: Proposal) -> None:
+        action = self.state.runbook.action(proposal.action)
+        seconds = (action.wait_for if action else None) or 0.0
+        until = self._clock.now() + timedelta(seconds=seconds)
+        self._recorder.intend(ev.Started(action=proposal.action, attempt=proposal.attempt, until=until.isoformat()))
+        self._spawn(self._count_down(proposal.attempt))
+
+    async def _count_down(self, attempt_id: str) -> None:
+        """End a wait when the wall clock says so: it goes on while the program, or the laptop, sleeps."""
+        while (attempt := self.state.attempts[attempt_id]).open and attempt.until is not None:
+            left = (attempt.until - self._clock.now()).total_seconds()
+            if left <= 0:
+                seconds = (self._clock.now() - attempt.confirmed_at).total_seconds()
+                self._recorder.happened(
+                    ev.Finished(action=attempt.action, attempt=attempt_id, outcome=ev.Outcome.DONE, seconds=seconds)
+                )
+                self._close_when_settled()
+                return
+            await self._clock.sleep(min(left, LONGEST_NAP))
+
+    def _close_when_settled(self) -> None:
+        if self.state.closed or self._recorder.trouble:
+            return
+        if all(self.state.of(a.id).status in SETTLED for a in self.state.runbook.actions()):
+            try:
+                self._recorder.intend(ev.RunClosed(count=self.state.seq))
+                self._recorder.journal.seal()
+            except StateDirError:
+                self._recorder.notify()
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _check_turned(self, name: str, state: str, value: str, detail: str) -> None:
+        self._recorder.happened(ev.CheckTurned(check=name, state=state, value=value, detail=detail), durable=False)
+
+
+def transcript(state: RunState, journal: Journal, outputs: OutputStore, format_: str) -> str:
+    """Give the transcript of a run as `md` or `json`: a function of the journal and the stored output alone.
+
+    Raises:
+        Refused: no such format.
+    """
+    match format_:
+        case "md":
+            return markdown(state, journal.records, outputs.text)
+        case "json":
+            import json  # noqa: PLC0415 -- only here
+
+            return json.dumps(json_document(state, journal.records, outputs.text), indent=2, ensure_ascii=False) + "\n"
+        case _:
+            raise Refused(f"{format_!r} is no format for a transcript", "Formats: md, json.")
+
+
+def _wanted(text: str, what: str) -> str:
+    if not text.strip():
+        raise Refused(f"{what} is wanted")
+    return text.strip()

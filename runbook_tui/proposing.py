@@ -1,0 +1,239 @@
+"""Builds what a confirmation shows: asks the live host who it is, reads a file step's file, renders the script."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from runbook_tui.core import filestep
+from runbook_tui.core.cksum import cksum
+from runbook_tui.core.errors import HostError, Refused
+from runbook_tui.core.events import Role
+from runbook_tui.core.model import LOCAL, Action, ActionKind, HostName
+from runbook_tui.core.proposal import YES, Proposal
+from runbook_tui.core.run import SETTLED, RunState, Status, Verb
+from runbook_tui.core.script import wrap
+from runbook_tui.core.settle import effective
+from runbook_tui.core.text import clean_line
+from runbook_tui.core.verbs import RERUN_WORD, number_of, word
+from runbook_tui.ports import OutcomeUnknownError
+
+if TYPE_CHECKING:
+    from runbook_tui.connections import Connections
+    from runbook_tui.ports import Clock, Identity
+
+READ_TIMEOUT = 30.0
+"""Seconds a read-only look at a file may take."""
+
+
+class Proposer:
+    """Makes Proposals; sends only read-only commands, and only those of `consent_lines`."""
+
+    def __init__(self, connections: Connections, clock: Clock) -> None:
+        self._connections = connections
+        self._clock = clock
+
+    def next_attempt(self, state: RunState) -> str:
+        """Give the id the next attempt of the run bears."""
+        return f"{state.run}-{len(state.attempts) + 1}"
+
+    def consent_lines(self, state: RunState) -> list[str]:
+        """Give the hosts that are contacted and the read-only looks at files that need no further question."""
+        lines = [
+            f"connect to {host.name} ({host.ssh}) and ask it: id -un; uname -n"
+            for host in state.hosts.values()
+            if host.name != LOCAL and host.ssh
+        ]
+        for action in state.runbook.actions():
+            now = effective(state, action)
+            if now.kind is ActionKind.FILE and now.file and now.host not in {None, LOCAL}:
+                lines.append(f"read {now.file.path} on {now.host} before its change is shown")
+        return lines
+
+    async def propose(self, state: RunState, action_id: str, verb: Verb, edited: str | None) -> Proposal:
+        """Make the proposal of one verb on one action; Engine.propose has the errors."""
+        written = state.runbook.action(action_id)
+        if written is None:
+            raise Refused("no step is chosen")
+        action = effective(state, written)
+        if verb is Verb.UNDO:
+            return await self._undo(state, action)
+        match action.kind:
+            case ActionKind.COMMAND:
+                return await self._command(state, action, edited)
+            case ActionKind.FILE:
+                return await self._file(state, action)
+            case ActionKind.WAIT:
+                return self._wait(state, action)
+            case _:
+                raise Refused("it is done by hand; mark it done with a note")
+
+    async def _command(self, state: RunState, action: Action, edited: str | None) -> Proposal:
+        text = action.text if edited is None else edited
+        if not text.strip():
+            raise Refused("the command is empty")
+        identity = await self._identity(action)
+        changed = edited is not None and edited != action.text
+        return self._proposal(
+            state, action, identity, wrap(text, action.cwd), written=action.text if changed else "",
+            done_when=_done_when(action), way_back=_way_back(action),
+        )  # fmt: skip
+
+    async def _file(self, state: RunState, action: Action) -> Proposal:
+        if action.file is None:
+            raise Refused("it does not say which file")
+        identity = await self._identity(action)
+        seen = await self._look(identity.host, filestep.read_script(action.file.path), action.file.path)
+        content = filestep.new_content(seen, action.file, action.text)
+        attempt = self.next_attempt(state)
+        script = filestep.write_script(action.file, seen, cksum(content), state.run, attempt)
+        about = (
+            f"{seen.path} is there: {seen.perms} uid {seen.uid} gid {seen.gid}" if seen.exists
+            else f"{seen.path} is not there yet"
+        )  # fmt: skip
+        return self._proposal(
+            state, action, identity, script, stdin=content,
+            detail=f"{about}\n{filestep.diff(seen.content, content, seen.path)}",
+            done_when=_done_when(action), way_back=_way_back(action),
+        )  # fmt: skip
+
+    def _wait(self, state: RunState, action: Action) -> Proposal:
+        if not action.wait_for:
+            raise Refused("it does not say how long to wait")
+        until = self._clock.now() + timedelta(seconds=action.wait_for)
+        return self._proposal(
+            state, action, None, "", detail=f"It would end at {until:%Y-%m-%d %H:%M:%S} UTC.",
+            done_when=("the time is over",), way_back=("leaving early is a skip, with a reason",),
+        )  # fmt: skip
+
+    async def _undo(self, state: RunState, action: Action) -> Proposal:
+        if action.undos:
+            hosts = {undo.host or action.host for undo in action.undos}
+            if len(hosts) > 1:
+                raise Refused("its ways back are on different hosts, which is not built yet", hint="Undo by hand.")
+            host = hosts.pop()
+            identity = await self._identity(action, host)
+            text = "\n".join(undo.text.rstrip("\n") for undo in action.undos) + "\n"
+            return self._proposal(
+                state, action, identity, wrap(text, action.undos[0].cwd), role=Role.UNDO,
+                danger=any(undo.danger for undo in action.undos), done_when=("exit status 0",),
+            )  # fmt: skip
+        return await self._restore(state, action)
+
+    async def _restore(self, state: RunState, action: Action) -> Proposal:
+        last = next(
+            (a for a in reversed(tuple(state.attempts.values())) if a.action == action.id and a.role is Role.RUN), None
+        )
+        if last is None or action.file is None:
+            raise Refused("there is nothing to put back")
+        identity = await self._identity(action, HostName(last.host))
+        backup = await self._look(identity.host, filestep.backup_read_script(state.run, last.id), "the backup")
+        seen = await self._look(identity.host, filestep.read_script(action.file.path), action.file.path)
+        script = filestep.restore_script(seen, backup, state.run, last.id, self.next_attempt(state))
+        shown = filestep.diff(seen.content, backup.content, seen.path)
+        if not backup.exists:
+            shown = f"{seen.path} did not exist before; it is removed again\n{shown}"
+        return self._proposal(
+            state, action, identity, script, role=Role.UNDO, danger=False, detail=shown,
+            done_when=("exit status 0",),
+        )  # fmt: skip
+
+    async def _identity(self, action: Action, host: HostName | None = None) -> Identity:
+        where = host or action.host
+        if where is None:
+            raise Refused("it does not say on which host")
+        return await self._connections.identify(where)
+
+    async def _look(self, host: HostName, script: str, path: str) -> filestep.FileSeen:
+        """Run a read-only script and understand its answer."""
+        answer = bytearray()
+        try:
+            job = await self._connections.shell(host).start(script, answer.extend)
+        except OutcomeUnknownError as error:
+            raise HostError(f"{path} could not be read on {host}", str(error)) from None
+        try:
+            ended = await asyncio.wait_for(job.wait(), READ_TIMEOUT)
+        except TimeoutError:
+            job.close()
+            raise HostError(f"{host} did not answer within {READ_TIMEOUT:.0f} s while {path} was read") from None
+        if ended.exit != 0:
+            how = ended.lost or f"exit status {ended.exit}"
+            said = clean_line(answer.decode(errors="replace"))
+            raise HostError(f"{path} could not be read on {host}", f"{how}: {said}")
+        return filestep.parse_seen(bytes(answer), path)
+
+    def _proposal(
+        self, state: RunState, action: Action, identity: Identity | None, command: str, *, role: Role = Role.RUN,
+        stdin: bytes | None = None, written: str = "", detail: str = "", danger: bool | None = None,
+        done_when: tuple[str, ...] = (), way_back: tuple[str, ...] = (),
+    ) -> Proposal:  # fmt: skip
+        dangerous = action.danger if danger is None else danger
+        host = identity.host if identity else None
+        return Proposal(
+            attempt=self.next_attempt(state), action=action.id, number=number_of(state, action.id),
+            title=action.title, role=role, kind=action.kind, host=host,
+            user=identity.user if identity else "", name=identity.name if identity else "",
+            address=identity.address if identity else "", fingerprint=identity.fingerprint if identity else "",
+            command=command, stdin=stdin, written=written, detail=detail, done_when=done_when, way_back=way_back,
+            warnings=_warnings(state, action, role), danger=dangerous,
+            wants=_wants(state, action, host, role, danger=dangerous),
+        )  # fmt: skip
+
+
+def _wants(state: RunState, action: Action, host: HostName | None, role: Role, *, danger: bool) -> str:
+    words = []
+    if role is Role.RUN and state.of(action.id).status is Status.UNKNOWN:
+        words.append(RERUN_WORD)
+    if danger and host is not None:
+        words.append(host)
+    return " ".join(words) or YES
+
+
+def _warnings(state: RunState, action: Action, role: Role) -> tuple[str, ...]:
+    found = []
+    step = state.runbook.step(action.step)
+    if role is Role.RUN:
+        before = state.of(action.id)
+        if before.status is Status.UNKNOWN:
+            found.append(f"it is not known how the last attempt ended: {before.reason}")
+        elif before.status is not Status.TODO:
+            found.append(f"it was confirmed before and is {word(before.status)}; this runs it again")
+        if count := _unsettled_before(state, action):
+            found.append(f"{count} earlier step{'s are' if count > 1 else ' is'} not settled yet")
+        if action.no_return:
+            found.append("no way back after this: it is the point of no return")
+    return (*found, *(step.warnings if step else ()))
+
+
+def _unsettled_before(state: RunState, action: Action) -> int:
+    count = 0
+    for step in state.runbook.steps():
+        if step.id == action.step:
+            return count
+        count += any(state.of(a.id).status not in SETTLED for a in step.actions)
+    return count
+
+
+def _done_when(action: Action) -> tuple[str, ...]:
+    exits = " or ".join(str(code) for code in sorted(action.exits))
+    found = [f"exit status {exits}"]
+    if action.kind is ActionKind.FILE and action.file is not None:
+        found = ["the whole content arrived and is in its place"]
+        if action.file.validate:
+            found.append(f"validate succeeds: {action.file.validate}")
+    if action.expect:
+        found.append(f"the output matches {action.expect}")
+    found += [f"the output {o.match.value}: {o.text.strip()}" for o in action.outputs]
+    for verify in action.verifies:
+        where = f" on {verify.host}" if verify.host and verify.host != action.host else ""
+        found.append(f"verify{where}: {verify.text.strip()}")
+    return tuple(found)
+
+
+def _way_back(action: Action) -> tuple[str, ...]:
+    if action.undos:
+        return tuple(undo.text.strip() for undo in action.undos)
+    if action.kind is ActionKind.FILE and action.file is not None and action.file.backup:
+        return ("the file as it was is put back from its backup",)
+    return ("the runbook names none",)

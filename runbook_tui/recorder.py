@@ -1,0 +1,78 @@
+"""Keeps journal and state together: what is recorded is applied, and what happened is never forgotten."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runbook_tui.core.errors import StateDirError
+from runbook_tui.core.run import RunState, apply, fold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runbook_tui.core.events import Event
+    from runbook_tui.core.model import Runbook
+    from runbook_tui.ports import Journal
+
+
+class Recorder:
+    """The one way by which the state changes: an event on the disk, then the fold.
+
+    What the operator asks for is recorded before it is done (`intend`), and not done when it cannot be. What
+    has happened already (`happened`) is kept in memory while the disk is full, and written before anything new.
+    """
+
+    def __init__(self, runbook: Runbook, journal: Journal) -> None:
+        self.journal = journal
+        self.state: RunState = fold(runbook, journal.records)
+        self._unwritten: list[tuple[Event, bool]] = []
+        self._trouble = ""
+        self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def trouble(self) -> str:
+        """What keeps the journal from being written; empty when nothing does."""
+        return self._trouble if self._unwritten else ""
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Have `listener` called after every change; gives the unsubscriber."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def notify(self) -> None:
+        """Tell the listeners that something changed."""
+        for listener in tuple(self._listeners):
+            listener()
+
+    def intend(self, event: Event) -> None:
+        """Record what is about to be done.
+
+        Raises:
+            StateDirError: it cannot be recorded, so it must not be done.
+        """
+        self.flush()
+        self._append(event, durable=True)
+
+    def happened(self, event: Event, *, durable: bool = True) -> None:
+        """Record what happened; never raises for a full disk."""
+        self._unwritten.append((event, durable))
+        try:
+            self.flush()
+        except StateDirError as error:
+            self._trouble = f"{error.title}: no new step starts until it can be written."
+            self.notify()
+
+    def flush(self) -> None:
+        """Write what could not be written before.
+
+        Raises:
+            StateDirError: it still cannot be.
+        """
+        while self._unwritten:
+            event, durable = self._unwritten[0]
+            self._append(event, durable=durable)
+            del self._unwritten[0]
+
+    def _append(self, event: Event, *, durable: bool) -> None:
+        self.state = apply(self.state, self.journal.append(event, durable=durable))
+        self.notify()
