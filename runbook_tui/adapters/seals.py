@@ -121,7 +121,7 @@ def _found(folder: Path, seal: Seal | None) -> dict[str, FoundFile]:
             continue
         try:
             size = os.fstat(descriptor).st_size
-            found[name] = FoundFile(size, _sum(descriptor, sealed[name]) if name in sealed else "")
+            found[name] = FoundFile(size, _sum(descriptor, sealed.get(name, size)))
         finally:
             os.close(descriptor)
     return found

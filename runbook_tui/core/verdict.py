@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runbook_tui.core import events as ev
 from runbook_tui.core.chain import GENESIS, FlawKind, read_records, time_text
 from runbook_tui.core.errors import ExitCode
-from runbook_tui.core.seal import JOURNAL_NAME, OUTPUT_FOLDER
+from runbook_tui.core.seal import JOURNAL_NAME, OUTPUT_FOLDER, RUNBOOK_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,10 +22,10 @@ CLOCK_STEP = 2.0
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file of the run as it is now. `sha256` is of its first bytes, as many as were sealed; else empty."""
+    """A file of the run as it is now. `sha256` is of its first bytes, as many as were sealed; else of all."""
 
     size: int
-    sha256: str = ""
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,8 @@ def judge(
     if bad_seq is None:
         problems += _miscounted(records)
     problems += _cut_outputs(records, found)
+    if seal is None:
+        problems += _other_runbook(records, found.get(RUNBOOK_NAME))
     notes = [flaw.why] if flaw is not None and flaw.kind is FlawKind.TORN else []
     return Verdict(
         count=len(records), head=records[-1].hash if records else GENESIS,
@@ -133,6 +135,15 @@ def _miscounted(records: Sequence[ev.Record]) -> Iterable[str]:
         if isinstance(record.event, ev.RunClosed) and record.event.count != record.seq - 1:
             there = record.seq - 1
             yield f"record {record.seq} closes a run of {_records(record.event.count)}, but {there} are there"
+
+
+def _other_runbook(records: Sequence[ev.Record], now: FoundFile | None) -> Iterable[str]:
+    """Compare the run's copy with what the run was opened with; a seal, where there is one, does that better."""
+    sums = [r.event.sha256 for r in records if isinstance(r.event, ev.RunOpened | ev.RunbookReloaded)]
+    if sums and now is None:
+        yield f"{RUNBOOK_NAME} is gone"
+    elif sums and now is not None and now.sha256 != sums[-1]:
+        yield f"{RUNBOOK_NAME} is not the one that this run was opened with"
 
 
 def _cut_outputs(records: Sequence[ev.Record], found: Mapping[str, FoundFile]) -> Iterable[str]:
