@@ -90,6 +90,8 @@ def parse_seen(answer: bytes, path: str) -> FileSeen:
             if len(content) != int(words[3]):
                 raise Refused(f"{path} could not be read whole", hint="Try again; it may be changing just now.")
             return seen
+        case ["MRB", "nobackup"]:
+            raise Refused("there is no backup of it there", hint="That attempt changed nothing, or the backup is gone.")
         case ["MRB", "directory"]:
             raise Refused(f"{path} is a directory, not a file")
         case ["MRB", "nofolder"]:
