@@ -63,7 +63,10 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One execution of an action or of its way back. Times are aware UTC, `seconds` monotonic."""
+    """One execution of an action or of its way back. Times are aware UTC, `seconds` monotonic.
+
+    `before` is where the action stood when it was confirmed: what it falls back to when this did not run.
+    """
 
     id: str
     action: ActionId
@@ -76,6 +79,7 @@ class Attempt:
     sha256: str
     by: str
     confirmed_at: datetime
+    before: ActionState
     typed: str = ""
     written: str = ""
     detail: str = ""
@@ -217,15 +221,29 @@ def apply(state: RunState, record: ev.Record) -> RunState:
     action_id = getattr(record.event, "action", "")
     if action_id and state.runbook.action(action_id) is None:
         raise ForeignEventError(f"record {record.seq} is about {action_id!r}, which this runbook does not have")
-    attempt_id = getattr(record.event, "attempt", "")
-    if attempt_id and attempt_id not in state.attempts and not isinstance(record.event, ev.Confirmed):
-        raise ForeignEventError(f"record {record.seq} is about attempt {attempt_id!r}, which was never confirmed")
+    if attempt_id := getattr(record.event, "attempt", ""):
+        _check_attempt(state, record, attempt_id, action_id)
     state = _apply(state, record)
     return replace(state, seq=record.seq, head=record.hash, last_at=record.at)
 
 
+def _check_attempt(state: RunState, record: ev.Record, attempt_id: str, action_id: str) -> None:
+    attempt = state.attempts.get(attempt_id)
+    if isinstance(record.event, ev.Confirmed):
+        if attempt is not None:
+            raise ForeignEventError(f"record {record.seq} confirms attempt {attempt_id!r} a second time")
+        return
+    if attempt is None:
+        raise ForeignEventError(f"record {record.seq} is about attempt {attempt_id!r}, which was never confirmed")
+    if action_id and attempt.action != action_id:
+        whose = f"an attempt of {attempt.action!r}"
+        raise ForeignEventError(f"record {record.seq} is about {action_id!r}, but {attempt_id!r} is {whose}")
+
+
 def _apply(state: RunState, record: ev.Record) -> RunState:
     at = record.at
+    if _is_too_late(state, record.event):
+        return state
     match record.event:
         case ev.RunOpened() as e:
             return replace(
@@ -250,12 +268,12 @@ def _apply(state: RunState, record: ev.Record) -> RunState:
         case ev.Finished() as e:
             return _finished(state, e, at)
         case ev.Lost() as e:
-            return _ended(state, e.action, e.attempt, at, Status.UNKNOWN, e.why)
+            return _ended(state, e.attempt, at, Status.UNKNOWN, e.why)
         case ev.Stopped() as e:
             state = _attempt(state, e.attempt, exit=e.exit, signal=e.signal, seconds=e.seconds)
-            return _ended(state, e.action, e.attempt, at, Status.STOPPED, e.what)
+            return _ended(state, e.attempt, at, Status.STOPPED, e.what)
         case ev.Reconciled() as e:
-            return _ended(state, e.action, e.attempt, at, Status(e.state), e.why)
+            return _reconciled(state, e, at)
         case ev.Undone() as e:
             return _action(state, e.action, status=Status.UNDONE, reason="", at=at)
         case ev.Skipped() as e:
@@ -281,6 +299,15 @@ def _apply(state: RunState, record: ev.Record) -> RunState:
             return replace(state, closed=True)
         case _:
             return state
+
+
+def _is_too_late(state: RunState, event: ev.Event) -> bool:
+    """Whether the event is a verdict over an attempt that has one: the first stands, only proof decides anew."""
+    match event:
+        case ev.Intent() | ev.Started() | ev.Finished() | ev.Lost() | ev.Stopped():
+            return not state.attempts[event.attempt].open
+        case _:
+            return False
 
 
 def _with_hosts(hosts: Mapping[HostName, Host], overrides: Mapping[str, str]) -> Mapping[HostName, Host]:
@@ -319,13 +346,13 @@ def _settle(state: RunState, e: ev.Settled) -> Answers:
 
 
 def _confirmed(state: RunState, e: ev.Confirmed, at: datetime) -> RunState:
+    before = state.of(e.action)
     attempt = Attempt(
         id=e.attempt, action=ActionId(e.action), role=ev.Role(e.role), host=e.host, user=e.user, address=e.address,
-        fingerprint=e.fingerprint, command=e.command, sha256=e.sha256, by=e.by, confirmed_at=at, typed=e.typed,
-        written=e.written, detail=e.detail, warnings=e.warnings,
+        fingerprint=e.fingerprint, command=e.command, sha256=e.sha256, by=e.by, confirmed_at=at,
+        before=before, typed=e.typed, written=e.written, detail=e.detail, warnings=e.warnings,
     )  # fmt: skip
     state = replace(state, attempts=MappingProxyType({**state.attempts, e.attempt: attempt}))
-    before = state.of(e.action)
     return _action(state, e.action, status=before.status, attempts=(*before.attempts, e.attempt), at=at)
 
 
@@ -339,9 +366,19 @@ def _action(state: RunState, action_id: str, **changes: Any) -> RunState:  # noq
     return replace(state, actions=MappingProxyType({**state.actions, ActionId(action_id): changed}))
 
 
-def _ended(state: RunState, action: str, attempt: str, at: datetime, status: Status, why: str) -> RunState:
+def _ended(state: RunState, attempt: str, at: datetime, status: Status, why: str) -> RunState:
     state = _attempt(state, attempt, ended_at=at, status=status, reason=why)
-    return _action(state, action, status=status, reason=why, at=at)
+    return _action(state, state.attempts[attempt].action, status=status, reason=why, at=at)
+
+
+def _reconciled(state: RunState, e: ev.Reconciled, at: datetime) -> RunState:
+    """Take proof about an attempt. What did not run changed nothing: the action stands where it stood before."""
+    before = state.attempts[e.attempt].before
+    state = _ended(state, e.attempt, at, Status(e.state), e.why)
+    if e.state != Status.NOT_RUN or before.status in {Status.TODO, Status.NOT_RUN}:
+        return state
+    reason = "; ".join(part for part in (before.reason, f"its last attempt did not run: {e.why}") if part)
+    return _action(state, e.action, status=before.status, reason=reason)
 
 
 def _end_waits(state: RunState, action: str, at: datetime, status: Status, why: str) -> RunState:
@@ -358,10 +395,14 @@ def _finished(state: RunState, e: ev.Finished, at: datetime) -> RunState:
     outcome = ev.Outcome(e.outcome)
     if outcome is ev.Outcome.VERIFYING:
         return state
+    attempt = state.attempts[e.attempt]
+    if outcome is ev.Outcome.DONE and e.exit is None and attempt.until is None:
+        # PROMISES.md P1: no exit status is never success, whatever the journal calls it.
+        return _ended(state, e.attempt, at, Status.UNKNOWN, "no exit status was recorded for it")
     status = Status.DONE if outcome is ev.Outcome.DONE else Status.FAILED
-    if state.attempts[e.attempt].role is ev.Role.RUN:
-        return _ended(state, e.action, e.attempt, at, status, e.reason)
-    state = _ended(state, e.action, e.attempt, at, status, e.reason)
+    state = _ended(state, e.attempt, at, status, e.reason)
+    if attempt.role is ev.Role.RUN:
+        return state
     if status is Status.FAILED:
         return _action(state, e.action, reason=f"the way back failed: {e.reason}")
     return _action(state, e.action, status=Status.UNDONE)

@@ -22,7 +22,7 @@ from runbook_tui.core.run import SETTLED, RunState, Status
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runbook_tui.core.model import Literal
+    from runbook_tui.core.model import HostName, Literal
 
 PLAIN_VALUE = r"[A-Za-z0-9._@%+=:,/][A-Za-z0-9._@%+=:,/-]*"
 """What a literal's value must match whole when it has no `match` of its own (FORMAT.md, Spelling 4)."""
@@ -34,6 +34,8 @@ LONGEST_COMMAND = 100_000
 def value_problem(literal: Literal, value: str) -> str:
     """Say why a value cannot stand for this literal; empty when it can. A value is refused, never quoted."""
     pattern = literal.match or PLAIN_VALUE
+    if not value.isprintable():
+        return f"{value!r} contains a character that cannot be seen"
     if ".." in value and not literal.match:
         return f"{value!r} contains '..'"
     if not re.fullmatch(pattern, value):
@@ -164,15 +166,26 @@ def _host_holds(state: RunState, now: Action, already: list[Hold]) -> list[Hold]
         return []
     if now.host is None:
         return [Hold(HoldCode.NO_HOST, "it does not say on which host", "host")]
-    host = state.hosts.get(now.host)
-    if host is None or (now.host != LOCAL and not host.ssh):
-        return [Hold(HoldCode.UNKNOWN_HOST, f"nothing says how {now.host} is reached", now.host)]
-    return []
+    named = dict.fromkeys([now.host, *(v.host for v in now.verifies), *(u.host for u in now.undos)])
+    return [
+        Hold(HoldCode.UNKNOWN_HOST, f"nothing says how {name} is reached", name)
+        for name in named
+        if name is not None and not _is_reachable(state, name)
+    ]
+
+
+def _is_reachable(state: RunState, name: HostName) -> bool:
+    host = state.hosts.get(name)
+    return host is not None and (name == LOCAL or bool(host.ssh))
 
 
 def _text_holds(state: RunState, action: Action, now: Action) -> list[Hold]:
     found: list[Hold] = []
-    parts = [action.text, action.cwd, *(v.text for v in action.verifies), *(u.text for u in action.undos)]
+    parts = [action.text, action.cwd, action.expect, *(o.text for o in action.outputs)]
+    for proof in action.verifies:
+        parts += [proof.text, proof.cwd, proof.expect]
+    for undo in action.undos:
+        parts += [undo.text, undo.cwd]
     if action.file is not None:
         parts += [action.file.path, action.file.validate]
     for literal in mentioned("\n".join(parts), state.runbook.literals):
