@@ -45,26 +45,29 @@ class Session:
         self._asking = False
         self._cursor = ""
         self._cursor_was = Status.TODO
+        self._watch = Watch(engine, out)
+        self._unsubscribe = engine.subscribe(self._changed)
 
     async def run(self) -> str:
         """Go on until `quit`, the end of input, or nobody reads any more; give why the run is left."""
-        watch = Watch(self._engine, self._out)
-        following = asyncio.create_task(watch.follow())
-
-        def changed() -> None:
-            watch.look()
-            self._follow_cursor()
-
-        unsubscribe = self._engine.subscribe(changed)
+        following = asyncio.create_task(self._watch.follow())
         try:
             self._say(show.opening(self._engine.state, self._engine.drift))
             return await self._agree() or await self._walk()
         finally:
-            unsubscribe()
-            watch.look()
-            for task in (following, self._reading):
-                if task is not None:
-                    task.cancel()
+            following.cancel()
+            if self._reading is not None:
+                self._reading.cancel()
+
+    def close(self, why: str) -> None:
+        """Say that the run was left, once it was; nothing is said after that."""
+        self._unsubscribe()
+        closed = self._engine.state.closed
+        self._out.line(f"left: {clean_line(why)}" if closed else f"paused: {clean_line(why)}; resume goes on with it")
+
+    def _changed(self) -> None:
+        self._watch.look()
+        self._follow_cursor()
 
     async def interrupt(self) -> bool:
         """Obey Ctrl-C: stop what runs. False when nothing runs, and the run is to be left."""

@@ -1,0 +1,245 @@
+"""The command line: commands, options, exit codes. What a command needs is imported when it runs, not before."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runbook_tui import __version__, console, shipped
+from runbook_tui.console import say, say_json
+from runbook_tui.core.errors import RunbookError, UsageError
+from runbook_tui.wishes import Wishes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runbook_tui.core.model import Runbook
+
+app = typer.Typer(
+    name="mailrunbook",
+    help="Walk through a Markdown runbook on real hosts, one confirmed step at a time.",
+    epilog="Example: mailrunbook run first-steps",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Plain = Annotated[bool, typer.Option("--plain", help="Line mode: verbs on standard input, one line a change.")]
+ReadOnly = Annotated[bool, typer.Option("--read-only", help="Refuse every verb that changes something.")]
+NoMouse = Annotated[bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Write debug.log into the run's folder.")]
+AnyRun = Annotated[str, typer.Argument(metavar="[RUN]", help="A run's id, or its beginning; the last run by default.")]
+File = Annotated[str, typer.Argument(metavar="FILE", help="A Markdown file, or the name of a shipped runbook.")]
+
+
+def run() -> None:
+    """Run the command line and end with its exit code."""
+    sys.exit(console.guarded(lambda: app(prog_name="mailrunbook")))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        say(f"mailrunbook {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def bare(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 -- its callback does all
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Offer the unfinished runs and the shipped runbooks when no command is given."""
+    if context.invoked_subcommand is None:
+        from runbook_tui.choosing import choose  # noqa: PLC0415
+
+        chosen = choose()
+        if chosen is None:
+            return
+        what, name = chosen
+        raise typer.Exit(_resume(name, Wishes()) if what == "resume" else _run(name, Wishes()))
+
+
+@app.command(
+    "run", epilog="Example: mailrunbook run move.md --host new=ssh://root@192.0.2.7:22 --var domain=example.org"
+)
+def run_command(
+    runbook: Annotated[str, typer.Argument(metavar="RUNBOOK", help="A Markdown file, or a shipped runbook's name.")],
+    *,
+    var: Annotated[list[str] | None, typer.Option("--var", metavar="NAME=VALUE", help="A variable's value.")] = None,
+    host: Annotated[
+        list[str] | None, typer.Option("--host", metavar="NAME=ssh://USER@ADDRESS:PORT", help="How a host is reached.")
+    ] = None,
+    plain: Plain = False,
+    read_only: ReadOnly = False,
+    no_mouse: NoMouse = False,
+    run_id: Annotated[str, typer.Option("--run-id", metavar="ID", help="The new run's id.")] = "",
+    debug: Debug = False,
+) -> None:
+    """Begin a new run of a runbook."""
+    wishes = Wishes(plain=plain, read_only=read_only, mouse=not no_mouse, debug=debug)
+    raise typer.Exit(_run(runbook, wishes, _pairs(var, "--var"), _pairs(host, "--host"), run_id))
+
+
+def _run(
+    wanted: str, wishes: Wishes, variables: dict[str, str] | None = None, hosts: dict[str, str] | None = None,
+    run_id: str = "",
+) -> int:  # fmt: skip
+    path, data, runbook = _read(wanted, tuple(hosts or {}))
+    if "local" in (hosts or {}):
+        raise UsageError("--host local: local is always this machine")
+    if runbook.errors:
+        problems = (f"{path}:{p.line}:{p.column}: {p.message}{f'; {p.hint}' if p.hint else ''}" for p in runbook.errors)
+        count = len(runbook.errors)
+        title = f"The runbook has {count} error{'s' if count > 1 else ''}, so it cannot be opened"
+        raise RunbookError(title, "\n".join(problems))
+    from runbook_tui.sitting import begin  # noqa: PLC0415
+
+    return begin(path, runbook, data, variables=variables or {}, hosts=hosts or {}, run_id=run_id, wishes=wishes)
+
+
+@app.command(epilog="Example: mailrunbook resume 20260314")
+def resume(
+    run: AnyRun = "",
+    *,
+    plain: Plain = False,
+    read_only: ReadOnly = False,
+    no_mouse: NoMouse = False,
+    debug: Debug = False,
+) -> None:
+    """Go on with a run, by default the last unfinished one."""
+    raise typer.Exit(_resume(run, Wishes(plain=plain, read_only=read_only, mouse=not no_mouse, debug=debug)))
+
+
+def _resume(run: str, wishes: Wishes) -> int:
+    from runbook_tui.sitting import go_on  # noqa: PLC0415
+    from runbook_tui.stored import last_run  # noqa: PLC0415
+
+    return go_on(run or last_run(unfinished=True), wishes)
+
+
+@app.command(epilog="Example: mailrunbook runs --json")
+def runs(as_json: AsJson = False) -> None:
+    """List the runs, newest first."""
+    from runbook_tui.adapters.runs import list_runs, state_dir  # noqa: PLC0415
+
+    found = list_runs(state_dir())
+    if as_json:
+        say_json({"runs": [info.fields() for info in found]})
+        return
+    for info in found:
+        problem = f", damaged: {info.problem}" if info.problem else ""
+        say(f"{info.id} {info.state}, {info.settled} of {info.steps} steps settled: {info.title}{problem}")
+
+
+@app.command(epilog="Example: mailrunbook status --json")
+def status(run: AnyRun = "", as_json: AsJson = False) -> None:
+    """Say where a run stands, step by step."""
+    from runbook_tui.core.overview import status_json, status_lines  # noqa: PLC0415
+    from runbook_tui.stored import load  # noqa: PLC0415
+
+    stored = load(run)
+    console.warn(stored.flaw)
+    if as_json:
+        say_json(status_json(stored.state))
+        return
+    for line in status_lines(stored.state):
+        say(line)
+
+
+@app.command(epilog="Example: mailrunbook outline how-to.md --json")
+def outline(file: File, as_json: AsJson = False) -> None:
+    """Show what was understood of a file: phases, steps, actions, and what is held back."""
+    from runbook_tui.core.markdown import outline as understood  # noqa: PLC0415
+    from runbook_tui.core.markdown import outline_text  # noqa: PLC0415
+
+    _, _, runbook = _read(file)
+    if as_json:
+        say_json(understood(runbook))
+    else:
+        say(outline_text(runbook))
+
+
+@app.command(epilog="Example: mailrunbook lint runbook.md")
+def lint(file: File, as_json: AsJson = False) -> None:
+    """Check a runbook: exit 0 without errors, 3 with errors."""
+    from runbook_tui.core.markdown import lint_json, lint_text  # noqa: PLC0415
+
+    path, _, runbook = _read(file)
+    if as_json:
+        say_json(lint_json(runbook))
+    else:
+        say(lint_text(runbook, str(path)))
+    if runbook.errors:
+        raise typer.Exit(int(RunbookError.exit_code))
+
+
+@app.command(epilog="Example: mailrunbook export 20260314 --format md -o transcript.md")
+def export(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning.")],
+    format_: Annotated[str, typer.Option("--format", metavar="md|json", help="Markdown, or JSON.")] = "md",
+    output: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="A new file to write.")] = "",
+) -> None:
+    """Write a run's transcript: also of an unfinished or crashed one."""
+    if format_ not in {"md", "json"}:
+        raise UsageError(f"--format {format_}: there is no such format", hint="Formats: md, json.")
+    from runbook_tui.core.transcript import json_document, markdown  # noqa: PLC0415
+    from runbook_tui.stored import load  # noqa: PLC0415
+
+    stored = load(run)
+    console.warn(stored.flaw)
+    outputs = stored.folder.outputs()
+    if format_ == "md":
+        text = markdown(stored.state, stored.records, outputs.text)
+    else:
+        text = console.json_text(json_document(stored.state, stored.records, outputs.text))
+    if output:
+        from runbook_tui.saving import write_new  # noqa: PLC0415
+
+        write_new(Path(output).expanduser(), text)
+    else:
+        console.write(text)
+
+
+@app.command(epilog="Example: mailrunbook verify 20260314")
+def verify(
+    target: Annotated[str, typer.Argument(metavar="RUN|FILE", help="A run, its folder or its journal.")],
+) -> None:
+    """Check that a run's journal is whole and agrees with its seal."""
+    from runbook_tui.adapters.seals import verify_run  # noqa: PLC0415
+    from runbook_tui.stored import folder_of  # noqa: PLC0415
+
+    verdict = verify_run(folder_of(target))
+    for line in verdict.lines(target):
+        say(line)
+    raise typer.Exit(int(verdict.exit_code))
+
+
+def _read(wanted: str, hosts: Sequence[str] = ()) -> tuple[Path, bytes, Runbook]:
+    from runbook_tui.core.markdown import read  # noqa: PLC0415
+
+    path = shipped.find(wanted)
+    data = shipped.read_bytes(path)
+    return path, data, read(data, name=path.name, hosts=tuple(hosts))
+
+
+def _pairs(given: list[str] | None, option: str) -> dict[str, str]:
+    """Take `NAME=VALUE` apart.
+
+    Raises:
+        UsageError: there is no `=`, no name or no value, or a name comes twice.
+    """
+    found: dict[str, str] = {}
+    for text in given or ():
+        name, _, value = text.partition("=")
+        if not name or not value:
+            raise UsageError(f"{option} {text}: it is written {option} NAME=VALUE")
+        if name in found:
+            raise UsageError(f"{option} {name} is given twice")
+        found[name] = value
+    return found

@@ -1,0 +1,204 @@
+"""The composition root: puts a run's folder, hosts, engine and front end together, and sees the sitting to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import getpass
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from runbook_tui import __version__
+from runbook_tui.adapters.clock import SystemClock
+from runbook_tui.adapters.local import LocalShell
+from runbook_tui.adapters.runs import RunFolder, create_run, open_run, state_dir
+from runbook_tui.core.errors import ExitCode, UsageError
+from runbook_tui.core.events import RunOpened
+from runbook_tui.core.markdown.reader import read
+from runbook_tui.core.model import LOCAL
+from runbook_tui.core.overview import ended_with_failures
+from runbook_tui.core.settle import value_problem
+from runbook_tui.engine import Engine, Opening
+from runbook_tui.shipped import read_bytes
+from runbook_tui.stored import own_runbook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from runbook_tui.core.model import Host, Runbook
+    from runbook_tui.ports import HostKey, Shell, ShellFactory
+    from runbook_tui.wishes import Wishes
+
+
+class FrontEnd(Protocol):
+    """What shows the engine and sends it intents."""
+
+    async def run(self) -> str:
+        """Go on until the run is to be left; give why."""
+
+    async def interrupt(self) -> bool:
+        """Obey Ctrl-C or SIGINT; False when the run is to be left."""
+
+    def close(self, why: str) -> None:
+        """Say that the run was left; nothing is shown after that."""
+
+
+def begin(
+    path: Path, runbook: Runbook, data: bytes, *,
+    variables: Mapping[str, str], hosts: Mapping[str, str], run_id: str, wishes: Wishes,
+) -> ExitCode:  # fmt: skip
+    """Make a new run of a runbook that has no errors, and sit at it.
+
+    Raises:
+        UsageError: a variable is not one of the runbook's or its value cannot stand there; the run id is taken.
+        StateDirError: the state folder cannot be used.
+    """
+    check_variables(runbook, variables)
+    clock = SystemClock()
+    with create_run(state_dir(), data, runbook.title, variables, run_id or None, now=clock.now()) as folder:
+        opening = _opening(folder.id, str(path.resolve()), hosts, variables)
+        return _sit(folder, runbook, opening, clock, wishes)
+
+
+def go_on(run: str, wishes: Wishes) -> ExitCode:
+    """Open a run again and sit at it.
+
+    Raises:
+        UsageError: there is no such run.
+        RunLockedError: another process holds it.
+        StateDirError: it cannot be read or written.
+    """
+    clock = SystemClock()
+    with open_run(state_dir(), run) as folder:
+        records = folder.journal(clock).records
+        runbook = own_runbook(folder, records)
+        opened = records[0].event if records else None
+        source, hosts = (opened.runbook, opened.hosts) if isinstance(opened, RunOpened) else ("", {})
+        return _sit(folder, runbook, _opening(folder.id, source, hosts, {}), clock, wishes)
+
+
+def check_variables(runbook: Runbook, variables: Mapping[str, str]) -> None:
+    """Refuse a `--var` that names no literal, or whose value cannot stand for it (FORMAT.md, Spelling 4).
+
+    Raises:
+        UsageError: the first such variable.
+    """
+    for key, value in variables.items():
+        meant = [lit for lit in runbook.literals if key in {lit.text, lit.key}]
+        if not meant:
+            known = ", ".join(dict.fromkeys(lit.key or lit.text for lit in runbook.literals)) or "none"
+            raise UsageError(f"--var {key}: the runbook has no such variable", f"It has: {known}.")
+        for literal in meant:
+            if why := value_problem(literal, value):
+                raise UsageError(f"--var {key}: the value cannot stand for {literal.text}", why)
+
+
+def wants_plain(wishes: Wishes, environment: Mapping[str, str]) -> bool:
+    """Whether line mode is the front end: asked for, no terminal, or one that cannot draw (STYLE.md F9)."""
+    drawable = all(os.isatty(descriptor) for descriptor in (0, 1, 2))
+    return wishes.plain or not drawable or environment.get("TERM", "") in {"", "dumb"}
+
+
+def _opening(run: str, source: str, hosts: Mapping[str, str], variables: Mapping[str, str]) -> Opening:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"user {os.geteuid()}"
+    return Opening(
+        run=run, runbook_path=source, version=__version__, operator=user, workstation=socket.gethostname(),
+        hosts=dict(hosts), variables=dict(variables),
+    )  # fmt: skip
+
+
+def _source_now(path: str, hosts: Sequence[str]) -> Runbook | None:
+    """Give the runbook's file as it is now; None when it is gone or no longer readable."""
+    try:
+        return read(read_bytes(Path(path)), name=path, hosts=hosts) if path else None
+    except UsageError:
+        return None
+
+
+def _shells() -> ShellFactory:
+    def make(host: Host, pin: HostKey | None) -> Shell:
+        if host.name == LOCAL:
+            return LocalShell(host)
+        # Loaded for the first host that is not this machine: asyncssh takes its time.
+        from runbook_tui.adapters.ssh import SshSettings, SshShell  # noqa: PLC0415
+
+        return SshShell(host, pin, SshSettings.from_environment(os.environ))
+
+    return make
+
+
+def _sit(folder: RunFolder, runbook: Runbook, opening: Opening, clock: SystemClock, wishes: Wishes) -> ExitCode:
+    if wishes.debug:
+        _log_to(folder.path / "debug.log")
+    engine = Engine(
+        runbook=runbook,
+        opening=opening,
+        journal=folder.journal(clock),
+        outputs=folder.outputs(),
+        shells=_shells(),
+        clock=clock,
+        source_now=_source_now(opening.runbook_path, tuple(opening.hosts)),
+        read_only=wishes.read_only,
+    )
+    return asyncio.run(_attend(engine, wishes))
+
+
+def _log_to(path: Path) -> None:
+    import logging  # noqa: PLC0415 -- only with --debug
+
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    handler = logging.StreamHandler(os.fdopen(descriptor, "a", encoding="utf-8"))
+    logging.basicConfig(level=logging.DEBUG, handlers=[handler], format="%(asctime)s %(name)s %(message)s")
+
+
+def _front_end(engine: Engine, wishes: Wishes, hung_up: Callable[[], None]) -> FrontEnd:
+    if wants_plain(wishes, os.environ):
+        from runbook_tui.plain.front import PlainFrontEnd  # noqa: PLC0415
+
+        return PlainFrontEnd(engine, 0, 1, hung_up)
+    from runbook_tui.screen import ScreenFrontEnd  # noqa: PLC0415 -- textual only when it is drawn
+
+    return ScreenFrontEnd(engine, mouse=wishes.mouse)
+
+
+async def _attend(engine: Engine, wishes: Wishes) -> ExitCode:
+    """Run the front end inside the engine until it ends or a signal ends it; pause the run in either case."""
+    loop = asyncio.get_running_loop()
+    forced: list[tuple[str, ExitCode]] = []
+    async with engine:
+        sitting: asyncio.Task[str] | None = None
+
+        def leave(why: str, code: ExitCode) -> None:
+            forced.append((why, code))
+            if sitting is not None:
+                sitting.cancel()
+
+        front = _front_end(engine, wishes, lambda: leave("the terminal is gone", ExitCode.SIGHUP))
+        interrupting: set[asyncio.Task[None]] = set()
+
+        async def interrupt() -> None:
+            if not await front.interrupt():
+                leave("interrupted", ExitCode.OK)
+
+        loop.add_signal_handler(signal.SIGTERM, leave, "SIGTERM", ExitCode.SIGTERM)
+        loop.add_signal_handler(signal.SIGHUP, leave, "SIGHUP", ExitCode.SIGHUP)
+        loop.add_signal_handler(signal.SIGINT, lambda: interrupting.add(asyncio.create_task(interrupt())))
+        sitting = asyncio.create_task(front.run())
+        why, code = "the program failed", None
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                why = await sitting
+            if forced:
+                why, code = forced[0]
+            await engine.pause(why)
+        finally:
+            front.close(why)
+        if code is None:
+            code = ExitCode.NOT_GREEN if ended_with_failures(engine.state) else ExitCode.OK
+        return code

@@ -1,0 +1,84 @@
+"""Runs as they lie on disk, for the commands that only look: no lock is taken and nothing is changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runbook_tui.adapters.runs import RunFolder, RunStanding, find_run, list_runs, open_run, state_dir
+from runbook_tui.core.errors import StateDirError, UsageError
+from runbook_tui.core.events import RunOpened
+from runbook_tui.core.markdown.reader import read
+from runbook_tui.core.run import ForeignEventError, RunState, fold
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runbook_tui.core.events import Record
+    from runbook_tui.core.model import Runbook
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A run as its journal tells it up to the first record that is torn or bad; `flaw` says what is wrong there."""
+
+    folder: RunFolder
+    records: Sequence[Record]
+    state: RunState
+    flaw: str = ""
+
+
+def load(run: str) -> Stored:
+    """Read a run by its id, the beginning of it, or (empty) the last one that was worked on.
+
+    Raises:
+        UsageError: there is no such run, or several.
+        StateDirError: it cannot be read, or nothing of its journal can be.
+    """
+    folder = open_run(state_dir(), run or last_run(), lock=False)
+    records, _, flaw = folder.read()
+    if not records:
+        raise StateDirError("Nothing of this run's journal can be read.", flaw.why if flaw else str(folder.path))
+    runbook = own_runbook(folder, records)
+    try:
+        state = fold(runbook, records)
+    except ForeignEventError as error:
+        raise StateDirError("This run's journal does not fit its runbook.", f"{folder.path}: {error}") from None
+    return Stored(folder, records, state, flaw.why if flaw else "")
+
+
+def own_runbook(folder: RunFolder, records: Sequence[Record]) -> Runbook:
+    """Give the run's own copy of its runbook."""
+    opened = records[0].event if records else None
+    name, hosts = (opened.runbook, tuple(opened.hosts)) if isinstance(opened, RunOpened) else ("", ())
+    return read(folder.runbook_bytes, name=name, hosts=hosts)
+
+
+def last_run(*, unfinished: bool = False) -> str:
+    """Give the id of the run that was last worked on.
+
+    Raises:
+        UsageError: there is none.
+    """
+    infos = [i for i in list_runs(state_dir()) if not i.problem]
+    if unfinished:
+        infos = [i for i in infos if i.state is not RunStanding.CLOSED]
+    if not infos:
+        what = "no unfinished run" if unfinished else "no run yet"
+        raise UsageError(f"There is {what}.", hint="Begin one: mailrunbook run RUNBOOK.")
+    return max(infos, key=lambda info: info.last).id
+
+
+def folder_of(target: str) -> Path:
+    """Give what `verify` looks at: a path as it stands, else the folder of the run of that name."""
+    path = Path(target)
+    return path if path.exists() and ("/" in target or not _is_run(target)) else find_run(state_dir(), target)
+
+
+def _is_run(name: str) -> bool:
+    try:
+        find_run(state_dir(), name)
+    except UsageError:
+        return False
+    return True
