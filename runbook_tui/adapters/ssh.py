@@ -1,0 +1,218 @@
+"""The Shell of a remote host: `/bin/sh` over one kept SSH connection."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import asyncssh
+
+from runbook_tui.adapters.ssh_connection import Connection, open_connection
+from runbook_tui.adapters.ssh_errors import ConnectError
+from runbook_tui.adapters.ssh_target import SshSettings, Target, resolve
+from runbook_tui.adapters.stream import Stream, StreamJob, answer_of, ask
+from runbook_tui.adapters.stub import Answer, Call, identity_call, run_call, signal_call
+from runbook_tui.core.errors import HostError
+from runbook_tui.ports import Ended, HostKey, Identity, Link
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runbook_tui.core.model import Host
+
+SILENCE = 1.0
+"""Seconds without output, after its end, that end a job whose output a daemon keeps open; a slow link needs time."""
+
+MAX_JOBS = 4
+"""Channels for scripts; sshd allows 10 sessions a connection unless told otherwise, and signals need one more."""
+
+
+class SshShell:
+    """`/bin/sh` on one host. Nothing is contacted before the first `connect`, `start` or `signal_group`."""
+
+    def __init__(self, host: Host, pin: HostKey | None, settings: SshSettings) -> None:
+        self._host = host
+        self._pin = pin
+        self._settings = settings
+        self._link = Link.IDLE
+        self._offered: HostKey | None = None
+        self._connection: Connection | None = None
+        self._identity: Identity | None = None
+        self._connecting = asyncio.Lock()
+        self._jobs = asyncio.Semaphore(MAX_JOBS)
+        self._signals = asyncio.Semaphore(1)
+
+    @property
+    def host(self) -> Host:
+        """The host this shell reaches."""
+        return self._host
+
+    @property
+    def link(self) -> Link:
+        """The state of the connection as last seen."""
+        return self._link
+
+    @property
+    def offered_key(self) -> HostKey | None:
+        """The key the server showed when it was refused as unknown or changed."""
+        return self._offered
+
+    def trust(self, key: HostKey) -> None:
+        """Accept exactly this key for this host from now on."""
+        self._pin = key
+        self._offered = None
+
+    async def connect(self) -> Identity:
+        """Connect if not connected, and say who is there; see `ports.Shell`."""
+        async with self._connecting:
+            if self._connection and self._identity and self._link is Link.UP:
+                return self._identity
+            await self._drop(Link.CONNECTING)
+            self._offered = None
+            try:
+                self._connection = await self._open_connection()
+                self._identity = await self._identify(self._connection)
+            except BaseException:
+                await self._drop(self._link if self._link is not Link.CONNECTING else Link.DOWN)
+                raise
+            self._link = Link.UP
+            return self._identity
+
+    async def start(self, script: str, sink: Callable[[bytes], None], stdin: bytes | None = None) -> StreamJob:
+        """Run `script`; see `ports.Shell`."""
+        try:
+            call = run_call(script, stdin)
+        except ValueError as error:
+            raise HostError(f"{self._who} cannot run this: {error}.") from None
+        await self.connect()
+        await self._take_slot()
+        try:
+            stream, channel = await self._open(call, sink)
+        except BaseException:
+            self._jobs.release()
+            raise
+        stream.done.add_done_callback(lambda _: self._jobs.release())
+        try:
+            pgid = int(await answer_of(stream, Answer.STARTED, self._settings.answer_timeout, self._who))
+        except BaseException:
+            stream.over("given up")
+            channel.close()
+            raise
+        return StreamJob(pgid, stream, channel.close)
+
+    async def signal_group(self, pgid: int, signal: str) -> int:
+        """Send TERM or KILL to the process group, and count who lives; see `ports.Shell`."""
+        try:
+            call = signal_call(pgid, signal)
+        except ValueError as error:
+            raise HostError(f"{self._who} is sent no such signal: {error}.") from None
+        await self.connect()
+        async with self._signals:
+            return int(await self._ask(call, Answer.ALIVE))
+
+    async def close(self) -> None:
+        """Close the connection; what runs over there is not stopped by it."""
+        async with self._connecting:
+            await self._drop(Link.IDLE)
+
+    @property
+    def _who(self) -> str:
+        return f"{self._host.name} ({self._host.ssh})"
+
+    async def _open_connection(self) -> Connection:
+        target: Target = resolve(self._host.ssh, self._settings)
+        lost: list[bool] = []
+
+        def on_lost() -> None:
+            lost.append(True)
+            if self._connection is opened and self._link is Link.UP:
+                self._link = Link.DOWN
+
+        opened: Connection | None = None
+        try:
+            opened = await open_connection(target, self._pin, self._settings, on_lost)
+        except ConnectError as failed:
+            self._link = failed.link
+            self._offered = failed.offered
+            raise failed.error from failed
+        if lost:
+            await opened.close()
+            raise HostError(f"{self._who} closed the connection right after the login.")
+        return opened
+
+    async def _identify(self, connection: Connection) -> Identity:
+        user, _, name = (await self._ask(identity_call(), Answer.IDENTITY)).partition(" ")
+        key = connection.key
+        return Identity(self._host.name, user, name, connection.address, key.fingerprint, key.algorithm)
+
+    async def _take_slot(self) -> None:
+        try:
+            await asyncio.wait_for(self._jobs.acquire(), self._settings.answer_timeout)
+        except TimeoutError:
+            raise HostError(
+                f"{self._who} is busy: {MAX_JOBS} commands are running there. Nothing was run.",
+                hint="Wait for one of them to end.",
+            ) from None
+
+    async def _ask(self, call: Call, expected: Answer) -> str:
+        stream, channel = await self._open(call, lambda _: None)
+        try:
+            return await ask(stream, expected, self._settings.answer_timeout, self._who)
+        finally:
+            channel.close()
+
+    async def _open(self, call: Call, sink: Callable[[bytes], None]) -> tuple[Stream, asyncssh.SSHClientChannel[bytes]]:
+        """Open a channel and send the call; until the channel is open nothing of the script has been sent."""
+        connection = self._connection
+        if connection is None:
+            raise HostError(f"The connection to {self._who} is closed. Nothing was run.")
+        stream = Stream(call.nonce, sink, SILENCE)
+        try:
+            async with asyncio.timeout(self._settings.login_timeout):
+                channel, _ = await connection.client.create_session(
+                    lambda: _Session(stream), call.line, encoding=None, request_pty=False
+                )
+        except TimeoutError:
+            connection.client.abort()
+            raise HostError(f"{self._who} does not answer any more. Nothing was run.") from None
+        except asyncssh.ChannelOpenError as error:
+            hint = "The server's MaxSessions may be too low." if not connection.client.is_closed() else ""
+            raise HostError(f"{self._who} opens no session. Nothing was run.", error.reason, hint) from error
+        except (OSError, asyncssh.DisconnectError) as error:
+            raise HostError(f"The connection to {self._who} is lost. Nothing was run.", str(error)) from error
+        try:
+            channel.write(call.payload)
+            channel.write_eof()
+        except OSError:
+            stream.over("the connection was lost while the command was being sent")
+        return stream, channel
+
+    async def _drop(self, link: Link) -> None:
+        connection, self._connection, self._identity = self._connection, None, None
+        self._link = link
+        if connection:
+            await connection.close()
+
+
+class _Session(asyncssh.SSHClientSession[bytes]):
+    """Hands what a channel delivers to its stream."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        if datatype is None:
+            self._stream.output(data)
+        else:
+            self._stream.errors(data)
+
+    def exit_status_received(self, status: int) -> None:
+        self._stream.ended(Ended(exit=status))
+
+    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:  # noqa: ARG002
+        self._stream.ended(Ended(signal=signal))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stream.over(
+            f"the connection was lost: {exc}" if exc else "the server closed the channel without a status"
+        )

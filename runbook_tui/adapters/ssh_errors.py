@@ -1,0 +1,149 @@
+"""One clear sentence for each way in which a connection can fail."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import asyncssh
+
+from runbook_tui.core.errors import HostError
+from runbook_tui.ports import HostKey, Link
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runbook_tui.adapters.known_hosts import BadLine, KnownKeys
+    from runbook_tui.adapters.ssh_login import Client, Identities
+    from runbook_tui.adapters.ssh_target import Target
+
+
+class ConnectError(Exception):
+    """A connection was not made: what to tell, the state it leaves, and the key that was not accepted."""
+
+    def __init__(self, error: HostError, link: Link = Link.DOWN, offered: HostKey | None = None) -> None:
+        super().__init__(error.title)
+        self.error = error
+        self.link = link
+        self.offered = offered
+
+
+def host_key(key: asyncssh.SSHKey) -> HostKey:
+    """Describe a public key."""
+    words = key.export_public_key().decode("ascii").split()
+    return HostKey(key.get_algorithm(), key.get_fingerprint(), " ".join(words[:2]))
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What was tried, for telling why it failed. `pinned` says that the known key is this run's own pin."""
+
+    target: Target
+    known: KnownKeys
+    pinned: bool
+    bad_lines: Sequence[BadLine]
+    client: Client
+    identities: Identities
+
+    def explain(self, error: Exception) -> ConnectError:
+        """Say why `error` kept us from connecting."""
+        match error:
+            case asyncssh.HostKeyNotVerifiable():
+                return self._host_key(error)
+            case asyncssh.PermissionDenied():
+                return self._login()
+            case asyncssh.KeyExchangeFailed():
+                title = f"{self.target} and this program have no way of encryption in common."
+            case asyncssh.ConnectionLost() if "login timeout" in str(error).lower():
+                title = f"{self.target} did not complete the login in time."
+            case asyncssh.DisconnectError() if self.client.methods:
+                return self._login(error.reason)
+            case asyncssh.DisconnectError():
+                title = f"{self.target} closed the connection before the login."
+            case _:
+                return ConnectError(unreachable(self.target, error))
+        hint = "The server may be starting, full of connections or keeping this address out; try again later."
+        return ConnectError(HostError(title, _text(error), hint))
+
+    def _host_key(self, error: asyncssh.HostKeyNotVerifiable) -> ConnectError:
+        name = self.target.name
+        if "revoked" in str(error):
+            return _refused(
+                f"The host key of {name} is revoked.", "known_hosts marks it @revoked.",
+                "Do not connect. Ask who runs the server.",
+            )  # fmt: skip
+        if self.client.offered is None:
+            hint = "Ask who runs the server's certificate authority."
+            return _refused(f"The host certificate of {name} is not valid.", _text(error), hint)
+        key = host_key(self.client.offered)
+        shown = f"It shows {key.algorithm} {key.fingerprint}."
+        if self.known.hosts:
+            return _refused(
+                f"The host key of {name} has CHANGED: this may be another machine.",
+                f"{shown} {self._expected(key)}",
+                "Find out why before anything else; accept the new key only if its fingerprint is confirmed to you.",
+                key,
+            )
+        details = [shown, "No known_hosts file lists this name.", *(f"Not used: {bad}." for bad in self.bad_lines)]
+        hint = (
+            "Compare the fingerprint with one you got from the server itself, then trust it or add it to known_hosts."
+        )
+        return _refused(f"The host key of {name} is not known.", " ".join(details), hint, key)
+
+    def _expected(self, shown: HostKey) -> str:
+        expected = [host_key(key) for key in self.known.hosts]
+        where = "this run trusts" if self.pinned else f"{self.known.where} has"
+        listed = ", ".join(f"{key.algorithm} {key.fingerprint}" for key in expected)
+        other = "" if any(k.algorithm == shown.algorithm for k in expected) else " Only another type of key is known."
+        return f"For this host {where} {listed}.{other}"
+
+    def _login(self, reason: str = "") -> ConnectError:
+        target, methods = self.target, self.client.methods
+        details = [f"The server offers: {', '.join(methods)}."] if methods else []
+        if reason:
+            details.append(f"It said: {reason}.")
+        count = len(self.identities.pairs)
+        details.append(
+            f"{count} {'key was' if count == 1 else 'keys were'} offered." if count else "No key was offered."
+        )
+        details.extend(self.identities.unusable)
+        if "publickey" not in methods and {"password", "keyboard-interactive"} & set(methods):
+            title = f"{target} asks for a password, which is not built yet."
+        else:
+            title = f"{target} refused the login."
+        return _refused(title, " ".join(details), "Use a key or an agent; passwords are not built yet.")
+
+
+def _refused(title: str, detail: str, hint: str, offered: HostKey | None = None) -> ConnectError:
+    return ConnectError(HostError(title, detail, hint), Link.REFUSED, offered)
+
+
+def _text(error: Exception) -> str:
+    return error.reason if isinstance(error, (asyncssh.DisconnectError, asyncssh.ChannelOpenError)) else str(error)
+
+
+_UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN}
+
+
+def unreachable(target: Target, error: Exception) -> HostError:
+    """Say why no connection was made at all."""
+    where = f"{target.address} port {target.port}"
+    match error:
+        case socket.gaierror():
+            hint = "Check the spelling, HostName in your ssh configuration, and DNS."
+            return HostError(f"The name {target.address} does not resolve.", error.strerror or "", hint)
+        case ConnectionRefusedError():
+            hint = "Is sshd running there, and on this port?"
+            return HostError(f"{where} refused the connection.", "Nothing listens there.", hint)
+        case TimeoutError():
+            hint = "Is the machine up, and does a firewall let SSH through?"
+            return HostError(f"{where} does not answer.", "The connection attempt timed out.", hint)
+        case OSError() if error.errno in _UNREACHABLE:
+            hint = "Check this machine's network, or a VPN that is needed."
+            return HostError(f"There is no route to {where}.", error.strerror or "", hint)
+        case asyncssh.ChannelOpenError():
+            return HostError(f"{where} cannot be reached from the jump host.", error.reason)
+        case _:
+            return HostError(f"{where} cannot be connected to.", _text(error))
