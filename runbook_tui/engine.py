@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from runbook_tui.core.markdown.drift import Drift
     from runbook_tui.core.model import Runbook
     from runbook_tui.core.run import Attempt
-    from runbook_tui.ports import Clock, Journal, OutputStore, ShellFactory
+    from runbook_tui.ports import Clock, Journal, OutputStore, OutputWriter, ShellFactory
 
 READ_ONLY = "this run was opened read-only"
 
@@ -211,10 +211,11 @@ class Engine:
             if (identity.user, identity.name, identity.address, identity.fingerprint) != shown:
                 raise Refused("another machine answers now than the one that was shown", str(identity))
             self._require(proposal.action, verb)
+        writer = self._outputs.writer(proposal.attempt) if proposal.host is not None else None
         if self.state.closed:
             self._recorder.intend(ev.Reopened(by=self._opening.operator))
         self._recorder.intend(self._confirmation(proposal, typed))
-        if proposal.host is None:
+        if proposal.host is None or writer is None:
             self._start_wait(proposal)
             return
         self._recorder.intend(
@@ -222,7 +223,7 @@ class Engine:
                 action=proposal.action, attempt=proposal.attempt, host=proposal.host, sha256=proposal.sha256
             )
         )
-        self._execute(proposal, proposal.host)
+        self._execute(proposal, proposal.host, writer)
 
     async def skip(self, action_id: str, reason: str) -> None:
         """Skip an action, or leave a wait early, for a reason."""
@@ -367,7 +368,7 @@ class Engine:
     # ---- inside
 
     def _new_watch(self) -> Watch:
-        return Watch(probes(self.state), self._connections.find, self._clock, self._check_turned, self._recorder.notify)
+        return Watch(probes(self.state), self._connections, self._clock, self._check_turned, self._recorder.notify)
 
     def _require(self, action_id: str, verb: Verb) -> None:
         if why := self.allowed(action_id)[verb]:
@@ -390,7 +391,7 @@ class Engine:
             warnings=proposal.warnings,
         )  # fmt: skip
 
-    def _execute(self, proposal: Proposal, host: HostName) -> None:
+    def _execute(self, proposal: Proposal, host: HostName, writer: OutputWriter) -> None:
         action = self.state.runbook.action(proposal.action)
         if action is None:
             raise Refused("no such action")
@@ -400,7 +401,7 @@ class Engine:
             action=effective(self.state, action),
             host=host,
             shell=self._connections.shell,
-            writer=self._outputs.writer(proposal.attempt),
+            writer=writer,
             feed=feed,
             clock=self._clock,
             record=self._recorder.happened,

@@ -361,15 +361,17 @@ class _Output:
         self._store(raw, "".join(f"{line.text}\n" for line in lines))
 
     def _store(self, raw: bytes, text: str) -> None:
-        if self._full:
-            return
         try:
-            self._keep(self._writer.write(raw, text))
+            segment = self._writer.write(raw, text)
         except StateDirError as error:
+            if not self._full:
+                self.say(f"the output is shown, but not stored: {error.title}")
+                note = f"the output of {self._attempt} is not stored whole: {error.title}"
+                self._record(ev.Noted(text=note, by="mailrunbook"))
             self._full = True
-            self.say(f"from here on the output is shown but not stored: {error.title}")
-            note = f"the output of {self._attempt} is not stored whole: {error.title}"
-            self._record(ev.Noted(text=note, by="mailrunbook", action=""))
+            return
+        self._full = False
+        self._keep(segment)
 
     def _keep(self, segment: Segment | None) -> None:
         if segment is not None:

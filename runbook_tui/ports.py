@@ -227,6 +227,20 @@ class Reading:
     detail: str = ""
 
 
+class Hosts(Protocol):
+    """The kept connections of a run's hosts, as a check may use them."""
+
+    def find(self, name: str) -> Shell | None:
+        """Give the host's shell, or None when the run has no such host."""
+
+    async def identify(self, name: HostName) -> Identity:
+        """Connect when not connected, and say who answers.
+
+        Raises:
+            HostError: it cannot be reached, or is not the one it should be.
+        """
+
+
 class Probe(Protocol):
     """One live check: it looks when asked and never raises for what it finds."""
 
@@ -234,5 +248,5 @@ class Probe(Protocol):
     def asks(self) -> str:
         """What is sent, for the list the operator agrees to."""
 
-    async def read(self, shell: Callable[[str], Shell | None]) -> Reading:
-        """Look once; `shell` gives the connection of a host by its role. A failure to look is UNKNOWN."""
+    async def read(self, hosts: Hosts) -> Reading:
+        """Look once. A failure to look is UNKNOWN."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from runbook_tui.core.run import RunState
-    from runbook_tui.ports import Probe, Shell
+    from runbook_tui.ports import Hosts, Probe
 
 
 class NotBuiltProbe:
@@ -25,7 +25,7 @@ class NotBuiltProbe:
     def __init__(self, type_: str) -> None:
         self._type = type_
 
-    async def read(self, shell: Callable[[str], Shell | None]) -> Reading:  # noqa: ARG002 -- asks nobody
+    async def read(self, hosts: Hosts) -> Reading:  # noqa: ARG002 -- asks nobody
         """Say that it did not look."""
         return Reading(CheckState.UNKNOWN, f"checks of type {self._type} are not built yet")
 

@@ -11,9 +11,7 @@ from runbook_tui.core.text import clean, clean_line
 from runbook_tui.ports import CheckState, Link, OutcomeUnknownError, Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from runbook_tui.ports import Shell
+    from runbook_tui.ports import Hosts
 
 LARGEST_ANSWER = 64 * 1024
 """Bytes of output that are looked at; the rest is dropped."""
@@ -33,9 +31,9 @@ class CommandProbe:
         """What is sent."""
         return f"on {self.host}: {self.run}"
 
-    async def read(self, shell: Callable[[str], Shell | None]) -> Reading:
+    async def read(self, hosts: Hosts) -> Reading:
         """Look once."""
-        found = shell(self.host)
+        found = hosts.find(self.host)
         if found is None:
             return Reading(CheckState.UNKNOWN, f"nothing says how {self.host} is reached")
         if found.link is Link.REFUSED:

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runbook_tui.core.errors import HostError
+from runbook_tui.core.model import HostName
 from runbook_tui.ports import CheckState, Link, Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from runbook_tui.ports import Shell
+    from runbook_tui.ports import Hosts
 
 
 @dataclass(slots=True)
@@ -25,15 +24,15 @@ class SshProbe:
         """What is sent."""
         return f"connect to {self.host}"
 
-    async def read(self, shell: Callable[[str], Shell | None]) -> Reading:
+    async def read(self, hosts: Hosts) -> Reading:
         """Look once."""
-        found = shell(self.host)
+        found = hosts.find(self.host)
         if found is None:
             return Reading(CheckState.UNKNOWN, f"nothing says how {self.host} is reached")
         if found.link is Link.REFUSED:
             return Reading(CheckState.FAIL, "refused; not tried again by itself", "see Hosts for why")
         try:
-            identity = await found.connect()
+            identity = await hosts.identify(HostName(self.host))
         except HostError as error:
             return Reading(CheckState.UNKNOWN, error.title, error.detail)
         return Reading(CheckState.PASS, f"{identity.user}@{identity.name}", str(identity))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from runbook_tui.core.model import CheckSpec
-    from runbook_tui.ports import Clock, Probe, Shell
+    from runbook_tui.ports import Clock, Hosts, Probe
 
 STAGGER = 0.2
 """Seconds between the first looks of two checks."""
@@ -41,13 +41,13 @@ class Watch:
     def __init__(
         self,
         probes: Mapping[str, tuple[CheckSpec, Probe]],
-        shell: Callable[[str], Shell | None],
+        hosts: Hosts,
         clock: Clock,
         turned: Callable[[str, str, str, str], None],
         changed: Callable[[], None],
     ) -> None:
         self._probes = probes
-        self._shell = shell
+        self._hosts = hosts
         self._clock = clock
         self._turned = turned
         self._changed = changed
@@ -94,7 +94,7 @@ class Watch:
         """Look once now. Past its timeout a check is UNKNOWN and keeps its last value."""
         spec, probe = self._probes[name]
         try:
-            reading = await asyncio.wait_for(probe.read(self._shell), spec.timeout)
+            reading = await asyncio.wait_for(probe.read(self._hosts), spec.timeout)
         except TimeoutError:
             reading = Reading(CheckState.UNKNOWN, f"no answer within {spec.timeout:g} s")
         self._take(name, reading)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +13,6 @@ from runbook_tui.core import filestep
 from runbook_tui.core.cksum import cksum
 from runbook_tui.core.errors import Refused
 from runbook_tui.core.model import FileChange, FileMode
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def sh(script: str, home: Path, stdin: bytes = b"", shell: str = "/bin/sh") -> subprocess.CompletedProcess[bytes]:
@@ -180,7 +177,7 @@ def test_every_sh_writes_and_restores(shell: str, tmp_path: Path, home: Path) ->
     path = shutil.which(shell) or shell
     if shell == "busybox":
         path = str(tmp_path / "sh")
-        os.symlink(shutil.which("busybox") or "", path)
+        Path(path).symlink_to(shutil.which("busybox") or "")
     change = FileChange(path=str(target), mode=FileMode.REPLACE, perm="0644", validate="true")
     assert write(change, look(target, home), b"after\n", home, path).returncode == 0
     assert target.read_text() == "after\n"

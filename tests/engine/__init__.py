@@ -1,0 +1,1 @@
+"""Tests of the engine with real shells, a real journal and real files."""

@@ -1,0 +1,127 @@
+"""A run on a real journal in a temporary folder, with an engine on real shells."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from runbook_tui.adapters.clock import SystemClock
+from runbook_tui.adapters.local import LocalShell
+from runbook_tui.adapters.runs import create_run, open_run
+from runbook_tui.core.run import Status, Verb
+from runbook_tui.engine import Engine, Opening
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from runbook_tui.adapters.run_folder import RunFolder
+    from runbook_tui.core.model import Host, Runbook
+    from runbook_tui.ports import Clock, HostKey, Shell, ShellFactory
+
+RUN = "night"
+
+
+def local_shells(host: Host, pin: HostKey | None) -> Shell:
+    """Reach every host as this machine."""
+    del pin
+    return LocalShell(host)
+
+
+@dataclass
+class HeldClock:
+    """A wall clock that moves only when told; sleepers wake when it passes them."""
+
+    wall: datetime = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
+    sleepers: list[tuple[datetime, asyncio.Event]] = field(default_factory=list)
+    boot: str = "test-boot"
+
+    def now(self) -> datetime:
+        """Give the held time."""
+        return self.wall
+
+    def monotonic(self) -> float:
+        """Give the held time as seconds."""
+        return self.wall.timestamp()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep until the clock was advanced far enough."""
+        woken = asyncio.Event()
+        self.sleepers.append((self.wall + timedelta(seconds=seconds), woken))
+        await woken.wait()
+
+    def advance(self, seconds: float) -> None:
+        """Move on and wake whoever is due."""
+        self.wall += timedelta(seconds=seconds)
+        due = [s for s in self.sleepers if s[0] <= self.wall]
+        self.sleepers = [s for s in self.sleepers if s[0] > self.wall]
+        for _, woken in due:
+            woken.set()
+
+
+@dataclass
+class Bench:
+    """Opens one run again and again, as an operator does."""
+
+    runbook: Runbook
+    state_dir: Path
+    clock: Clock = field(default_factory=SystemClock)
+    shells: ShellFactory = local_shells
+    variables: Mapping[str, str] = field(default_factory=dict)
+    read_only: bool = False
+    source_now: Runbook | None = None
+    folder: RunFolder | None = None
+
+    def engine(self) -> Engine:
+        """Make the engine of a new sitting; the first makes the run."""
+        self.leave()
+        if (self.state_dir / "runs" / RUN).exists():
+            self.folder = open_run(self.state_dir, RUN)
+        else:
+            title, now = self.runbook.title, datetime.now(UTC)
+            self.folder = create_run(self.state_dir, self.runbook.text.encode(), title, self.variables, RUN, now=now)
+        opening = Opening(
+            run=RUN, runbook_path="move.md", version="0", operator="ada", workstation="desk", hosts={},
+            variables=self.variables,
+        )  # fmt: skip
+        return Engine(
+            runbook=self.runbook, opening=opening, journal=self.folder.journal(self.clock),
+            outputs=self.folder.outputs(), shells=self.shells, clock=self.clock, read_only=self.read_only,
+            source_now=self.source_now,
+        )  # fmt: skip
+
+    def leave(self) -> None:
+        """Close the folder as the end of the program does."""
+        if self.folder is not None:
+            self.folder.close()
+            self.folder = None
+
+
+async def confirm(engine: Engine, action: str, verb: Verb = Verb.CONFIRM, edited: str | None = None) -> Status:
+    """Confirm an action with what it wants, await its end, give its status."""
+    proposal = await engine.propose(action, verb, edited)
+    await engine.confirm(proposal, proposal.wants)
+    await engine.idle()
+    return engine.state.of(action).status
+
+
+async def until(engine: Engine, predicate: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait for a condition that the engine's changes bring about."""
+    changed = asyncio.Event()
+    forget = engine.subscribe(changed.set)
+    try:
+        async with asyncio.timeout(seconds):
+            while not predicate():
+                changed.clear()
+                await changed.wait()
+    finally:
+        forget()
+
+
+async def eventually(predicate: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait for a condition that no change of the engine announces, such as output or a file."""
+    async with asyncio.timeout(seconds):
+        while not predicate():  # noqa: ASYNC110 -- files and output have no event to wait for
+            await asyncio.sleep(0.01)
