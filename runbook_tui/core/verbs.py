@@ -36,7 +36,7 @@ def allowed(state: RunState, action_id: str, *, read_only: bool = False) -> Mapp
     action = state.runbook.action(action_id)
     if action is None:
         nothing = "no step is chosen"
-        return {verb: NOT_BUILT.get(verb) or ("" if verb is Verb.NOTE else nothing) for verb in Verb}
+        return {verb: NOT_BUILT.get(verb, "" if verb is Verb.NOTE else nothing) for verb in Verb}
     refused = {
         Verb.CONFIRM: _why_not_confirm(state, action),
         Verb.RETRY: _why_not_retry(state, action),
@@ -64,14 +64,19 @@ def _busy(state: RunState, action: Action) -> str:
     return f"{number_of(state, running.action)} is running; one thing runs at a time"
 
 
+def _waiting(state: RunState, action: Action) -> str:
+    counting = any(wait.action == action.id for wait in state.waits)
+    return "it is waiting already; to leave early, skip it with a reason" if counting else ""
+
+
 def _why_not_execute(state: RunState, action: Action) -> str:
     """What stands against executing the action at all, whatever its own state is."""
     if busy := _busy(state, action):
         return busy
     if found := holds(state, action):
         return "held: " + "; ".join(h.why for h in found)
-    if any(w.action == action.id for w in state.waits):
-        return "it is waiting already; to leave early, skip it with a reason"
+    if waiting := _waiting(state, action):
+        return waiting
     if state.answers.kinds.get(action.id, action.kind) in {ActionKind.MANUAL, ActionKind.INTERACTIVE}:
         return "it is done by hand; mark it done with a note"
     if before := _open_before(state, action):
@@ -91,7 +96,7 @@ def _why_not_confirm(state: RunState, action: Action) -> str:
 def _why_not_retry(state: RunState, action: Action) -> str:
     status = state.of(action.id).status
     if status is Status.TODO:
-        return _busy(state, action) or "nothing has happened to it yet; confirm it"
+        return _busy(state, action) or _waiting(state, action) or "nothing has happened to it yet; confirm it"
     return _why_not_execute(state, action)
 
 
