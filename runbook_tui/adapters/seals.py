@@ -87,19 +87,26 @@ def verify_run(target: Path) -> Verdict:
         StateDirError: a file cannot be read.
     """
     folder = target.parent if target.name in {JOURNAL_NAME, SEAL_NAME} and target.is_file() else target
-    if not (folder / JOURNAL_NAME).is_file():
+    if not any((folder / name).is_file() for name in (JOURNAL_NAME, SEAL_NAME)):
         raise UsageError(
             "This is no run.",
             f"{target}: there is no {JOURNAL_NAME}",
             "Name a run, its folder or its journal; `mailrunbook runs` lists the runs.",
         )
     try:
-        data = read_file(folder / JOURNAL_NAME)
+        data = _journal_bytes(folder)
         seal, unreadable = _seal_or_problem(folder)
         found = _found(folder, seal)
     except OSError as error:
         raise storage_error(error, folder, "read the run") from None
     return judge(data, seal, found, seal_problem=unreadable)
+
+
+def _journal_bytes(folder: Path) -> bytes:
+    try:
+        return read_file(folder / JOURNAL_NAME)
+    except FileNotFoundError:
+        return b""
 
 
 def _seal_or_problem(folder: Path) -> tuple[Seal | None, str]:

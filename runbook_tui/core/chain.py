@@ -94,8 +94,9 @@ def stamp(event: Event, *, seq: int, at: datetime, mono: float, boot: str, prev:
     """
     # Through JSON once: two surrogates that make a pair come back as one character, and the hash must know.
     values = json.loads(_dump(to_fields(event)))
-    record = Record(seq, at.astimezone(UTC), mono, boot, from_fields(event.type, values), prev, hash="")
-    return Record(seq, record.at, mono, boot, record.event, prev, _hash(_body(record)))
+    when = datetime.fromisoformat(time_text(at))
+    record = Record(seq, when, mono, boot, from_fields(event.type, values), prev, hash="")
+    return Record(seq, when, mono, boot, record.event, prev, _hash(_body(record)))
 
 
 def _body(record: Record) -> dict[str, Any]:
