@@ -20,7 +20,7 @@ from runbook_tui.core.verbs import RERUN_WORD, number_of, word
 from runbook_tui.ports import OutcomeUnknownError
 
 if TYPE_CHECKING:
-    from runbook_tui.connections import Connections
+    from runbook_tui.engine.connections import Connections
     from runbook_tui.ports import Clock, Identity
 
 READ_TIMEOUT = 30.0

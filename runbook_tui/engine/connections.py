@@ -12,8 +12,8 @@ from runbook_tui.ports import HostKey, Identity, Link
 
 if TYPE_CHECKING:
     from runbook_tui.core.model import Host
+    from runbook_tui.engine.recorder import Recorder
     from runbook_tui.ports import Shell, ShellFactory
-    from runbook_tui.recorder import Recorder
 
 
 @dataclass(frozen=True, slots=True)

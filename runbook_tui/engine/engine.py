@@ -1,4 +1,4 @@
-"""The only orchestrator: an intent comes in, events go out; owns tasks and connections, lives around the front end."""
+"""The engine itself: intents come in as method calls, every change is an event first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Self
 
 from runbook_tui.checks import probes
 from runbook_tui.checks.watch import CheckView, Watch
-from runbook_tui.connections import Connections, HostView
 from runbook_tui.core import events as ev
 from runbook_tui.core.errors import Refused, StateDirError
 from runbook_tui.core.feed import Feed
@@ -21,9 +20,10 @@ from runbook_tui.core.settle import check_answer, effective
 from runbook_tui.core.text import CleanLine
 from runbook_tui.core.transcript import json_document, markdown
 from runbook_tui.core.verbs import allowed
-from runbook_tui.execution import Execution
-from runbook_tui.proposing import Proposer
-from runbook_tui.recorder import Recorder
+from runbook_tui.engine.connections import Connections, HostView
+from runbook_tui.engine.execution import Execution
+from runbook_tui.engine.proposing import Proposer
+from runbook_tui.engine.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
