@@ -1,0 +1,1 @@
+"""Line mode, from typed words to whole journeys through a pipe."""
