@@ -29,6 +29,7 @@ class LocalShell:
         self._link = Link.IDLE
         self._identity: Identity | None = None
         self._streams: set[Stream] = set()
+        self._processes: set[asyncio.Future[None]] = set()
 
     @property
     def host(self) -> Host:
@@ -85,9 +86,11 @@ class LocalShell:
         """Nothing to trust: there is no key here."""
 
     async def close(self) -> None:
-        """Let go of all jobs."""
+        """Let go of all jobs; the shells that run them are killed, what they started is not."""
         for stream in list(self._streams):
             stream.over("the shell was closed here")
+        if self._processes:
+            await asyncio.wait(self._processes, timeout=1.0)
         self._link = Link.IDLE
 
     async def _ask(self, call: Call, expected: Answer) -> str:
@@ -100,13 +103,16 @@ class LocalShell:
     async def _open(self, call: Call, sink: Callable[[bytes], None]) -> tuple[Stream, asyncio.SubprocessTransport]:
         stream = Stream(call.nonce, sink, SILENCE)
         loop = asyncio.get_running_loop()
+        exited = loop.create_future()
         try:
             transport, _ = await loop.subprocess_exec(
-                lambda: _Pipes(stream), "/bin/sh", "-c", call.line, start_new_session=True
+                lambda: _Pipes(stream, exited), "/bin/sh", "-c", call.line, start_new_session=True
             )
         except OSError as error:
             self._link = Link.DOWN
             raise HostError(f"{WHO} cannot start /bin/sh.", error.strerror or str(error)) from error
+        self._processes.add(exited)
+        exited.add_done_callback(self._processes.discard)
         self._streams.add(stream)
         stream.done.add_done_callback(lambda _: self._streams.discard(stream))
         given = cast("asyncio.WriteTransport", transport.get_pipe_transport(0))
@@ -118,8 +124,9 @@ class LocalShell:
 class _Pipes(asyncio.SubprocessProtocol):
     """Hands what a subprocess says to its stream."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, exited: asyncio.Future[None]) -> None:
         self._stream = stream
+        self._exited = exited
         self._transport: asyncio.SubprocessTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -132,6 +139,7 @@ class _Pipes(asyncio.SubprocessProtocol):
             self._stream.errors(data)
 
     def process_exited(self) -> None:
+        self._exited.set_result(None)
         code = self._transport.get_returncode() if self._transport else None
         if code is None:
             self._stream.over("this machine did not tell how the process ended")

@@ -92,6 +92,12 @@ class Stream:
             self._timer = self._loop.call_later(min(quiet_until, self._deadline) - now, self._look)
 
 
+async def _end_of(stream: Stream) -> None:
+    """Let the process end by itself after its answer, which takes it a moment."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(stream.done), 1.0)
+
+
 async def answer_of(stream: Stream, expected: Answer, patience: float, who: str) -> str:
     """Wait for the answer's text.
 
@@ -105,6 +111,7 @@ async def answer_of(stream: Stream, expected: Answer, patience: float, who: str)
         raise OutcomeUnknownError(f"{who} did not answer within {patience:.0f} s") from None
     if said is not None:
         if said.answer is not expected:
+            await _end_of(stream)
             raise _refusal(said, who)
         return said.text
     ended = stream.done.result()
@@ -165,8 +172,7 @@ async def ask(stream: Stream, expected: Answer, patience: float, who: str) -> st
     """
     try:
         text = await answer_of(stream, expected, patience, who)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(stream.done), 1.0)
+        await _end_of(stream)
     except OutcomeUnknownError as error:
         raise HostError(f"{who} does not answer.", str(error)) from None
     finally:
