@@ -7,6 +7,7 @@ import getpass
 import json
 import os
 import socket
+import stat
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -199,9 +200,10 @@ class RunFolder:
         for path in (self.path, *self.path.rglob("*")):
             if path.is_symlink():
                 continue
-            wanted = FOLDER_MODE if path.is_dir() else FILE_MODE
-            if path.stat().st_mode & 0o777 != wanted:
-                path.chmod(wanted)
+            mode = stat.S_IMODE(path.stat().st_mode)
+            allowed = mode & (FOLDER_MODE if path.is_dir() else FILE_MODE)
+            if mode != allowed:
+                path.chmod(allowed)
 
     def close(self) -> None:
         """Close the journal and let go of the lock; idempotent."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import stat
@@ -37,13 +38,11 @@ def prepare_runs(folder: Path) -> Path:
         if not os.path.lexists(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
             make_folder(folder)
-        _check(folder, shared=not os.path.lexists(runs) and any(folder.iterdir()))
+        _check(folder, holds=RUNS_FOLDER)
         if not os.path.lexists(runs):
             make_folder(runs)
         _check(runs)
-        if not os.access(runs, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-            os.utime(runs)  # raises the reason: read-only, or not permitted
-            raise PermissionError
+        _check_writable(runs)
     except OSError as error:
         raise storage_error(error, folder, "use the state folder") from None
     return runs
@@ -60,20 +59,20 @@ def existing_runs(folder: Path) -> Path | None:
     try:
         if not os.path.lexists(folder):
             return None
+        _check(folder, holds=RUNS_FOLDER)
         if not os.path.lexists(runs):
-            _check(folder, shared=any(folder.iterdir()))
             return None
-        _check(folder)
         _check(runs)
     except OSError as error:
         raise storage_error(error, folder, "use the state folder") from None
     return runs
 
 
-def _check(folder: Path, *, shared: bool = False) -> None:
+def _check(folder: Path, *, holds: str = "") -> None:
     """Refuse a folder that is not ours alone, and take away what others may do in one that is.
 
-    `shared` says that other things are kept in it: then its mode is not ours to change. Raises OSError.
+    A folder with other things in it, but without the entry it `holds` when it is in use, keeps its mode: it
+    is not ours to change. Raises OSError.
     """
     found = folder.lstat()
     hint = f"Set {VARIABLE} to a new folder, or remove what stands there."
@@ -90,12 +89,20 @@ def _check(folder: Path, *, shared: bool = False) -> None:
     if mode & stat.S_IWOTH:
         hint = f"Look at what is in it, then `chmod 700` it, or set {VARIABLE} to another folder."
         raise StateDirError("Everybody can write to the state folder.", str(folder), hint)
-    if mode == FOLDER_MODE:
+    if mode & FOLDER_MODE == mode:
         return
-    if shared:
+    if holds and not os.path.lexists(folder / holds) and any(folder.iterdir()):
         hint = f"Set {VARIABLE} to a new or empty folder, or `chmod 700` this one."
         raise StateDirError("The state folder holds other things and others can enter it.", str(folder), hint)
-    folder.chmod(FOLDER_MODE)
+    folder.chmod(mode & FOLDER_MODE)
+
+
+def _check_writable(folder: Path) -> None:
+    """Raise OSError with the reason why nothing can be made in the folder."""
+    if os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        return
+    os.utime(folder)  # on a read-only file system this raises its own reason
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def _user(uid: int) -> str:

@@ -25,7 +25,7 @@ from runbook_tui.core.chain import (
     read_records,
     stamp,
 )
-from tests.support.journals import BOOT, START, any_event, lines_of, opened, small_run
+from tests.support.journals import BOOT, START, any_event, foreign_line, lines_of, opened, small_run
 
 LINES = lines_of(small_run())
 WHOLE = b"".join(LINES)
@@ -219,11 +219,7 @@ def test_any_bytes_can_be_read(data: bytes) -> None:
 
 def test_an_event_of_a_newer_version_is_refused_with_the_version() -> None:
     """An intact record of an unknown event is told apart from damage, and the writer's version is named."""
-    head = decode(LINES[0]).hash
-    body = {**json.loads(encode(stamp(ev.Paused(why="quit"), seq=2, at=START, mono=0, boot=BOOT, prev=head)))}
-    body["type"] = "teleported"
-    body["hash"] = hashlib.sha256(head.encode() + canonical(body)).hexdigest()
-    line = json.dumps(body, separators=(",", ":")).encode() + b"\n"
+    line = foreign_line(LINES[0])
     with pytest.raises(UnknownRecordError, match="teleported"):
         decode(line)
     records, _, problem = read_records(LINES[0] + line)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
 from runbook_tui.core import events as ev
-from runbook_tui.core.chain import GENESIS, encode, stamp
+from runbook_tui.core.chain import GENESIS, canonical, decode, encode, stamp
 
 START = datetime(2026, 11, 23, 14, 15, tzinfo=UTC)
 BOOT = "0f9d2c1e-6b1f-4c55-9c0e-2f3d5f6a7b8c"
@@ -74,6 +76,16 @@ def lines_of(events: list[ev.Event]) -> list[bytes]:
         head = record.hash
         lines.append(encode(record))
     return lines
+
+
+def foreign_line(before: bytes) -> bytes:
+    """Give an intact line that follows `before` with an event only a later version knows."""
+    last = decode(before)
+    event = ev.Noted(text="", by="ada")
+    record = stamp(event, seq=last.seq + 1, at=START, mono=1.0, boot=BOOT, prev=last.hash)
+    body = {**json.loads(encode(record)), "type": "teleported"}
+    body["hash"] = hashlib.sha256(last.hash.encode() + canonical(body)).hexdigest()
+    return json.dumps(body, separators=(",", ":")).encode() + b"\n"
 
 
 def any_event(text: st.SearchStrategy[str]) -> st.SearchStrategy[ev.Event]:
