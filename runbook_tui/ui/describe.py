@@ -1,0 +1,198 @@
+"""What the panes say about a step, an action, an attempt: State in, Content out; no widget, no truth of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+from runbook_tui.core.events import Role
+from runbook_tui.core.model import LOCAL, ActionKind
+from runbook_tui.core.run import Status
+from runbook_tui.core.settle import effective, shown_status
+from runbook_tui.core.verbs import has_way_back, number_of, why_held
+from runbook_tui.ui.themes import host_style
+from runbook_tui.ui.untrusted import untrusted, untrusted_line
+from runbook_tui.ui.words import STATUS, ending, took
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from runbook_tui.core.model import Action, HostName
+    from runbook_tui.core.run import Attempt, RunState
+    from runbook_tui.ports import Identity
+
+LABEL = 11
+"""Columns of the labels left of a value."""
+KIND_WORDS = {
+    ActionKind.COMMAND: "command",
+    ActionKind.FILE: "file",
+    ActionKind.MANUAL: "by hand",
+    ActionKind.INTERACTIVE: "by hand, in a session of your own",
+    ActionKind.WAIT: "wait",
+}
+RESULTS = (Status.FAILED, Status.UNKNOWN, Status.STOPPED, Status.NOT_RUN)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What describing needs beside the action: the state and who the live connections say is there."""
+
+    state: RunState
+    identities: Mapping[HostName, Identity]
+
+    @property
+    def host_names(self) -> list[str]:
+        """Every role of the run."""
+        return [str(name) for name in self.state.hosts]
+
+
+def host(name: str, names: Iterable[str] = ()) -> Content:
+    """Give a role's name in its colour."""
+    return untrusted_line(name, f"bold {host_style(name, names)}")
+
+
+def status_sign(status: Status) -> Content:
+    """Give glyph and word of a state."""
+    sign = STATUS[status]
+    return Content.styled(f"{sign.glyph} {sign.word}", sign.style)
+
+
+def fact(label: str, value: Content, style: str = "$muted") -> Content:
+    """Give a labelled line; further lines of the value stand under the first."""
+    pad = "\n" + " " * (LABEL + 2)
+    lines = value.split("\n")
+    return Content.assemble((f"  {label:<{LABEL}}", style), Content(pad).join(lines))
+
+
+def command_lines(action: Action) -> Content:
+    """Give the action's text as it would run, each line with a prompt or, for a file, a rule before it."""
+    mark = "│ " if action.kind is ActionKind.FILE else "$ "
+    lines = untrusted(action.text.rstrip("\n")).split("\n")
+    shown = []
+    for number, line in enumerate(lines):
+        prompt = mark if number == 0 or action.kind is ActionKind.FILE else "  "
+        shown.append(Content.assemble(("  " + prompt, "$muted"), line))
+    return Content("\n").join(shown)
+
+
+def done_when(action: Action) -> Content:
+    """Give what counts as success, one a line."""
+    if action.kind is ActionKind.WAIT:
+        return Content(f"{took(action.wait_for or 0)} are over")
+    if action.kind in {ActionKind.MANUAL, ActionKind.INTERACTIVE}:
+        return Content("you say so, with a note")
+    parts = []
+    if action.kind is ActionKind.FILE:
+        parts.append(Content("the file is in its place"))
+        if action.file and action.file.validate:
+            parts.append(Content.assemble("valid      ", untrusted_line(action.file.validate)))
+    else:
+        parts.append(Content(f"exit status {' or '.join(str(code) for code in sorted(action.exits))}"))
+    if action.expect:
+        parts.append(Content.assemble("output matches ", untrusted_line(action.expect)))
+    parts += [
+        Content.assemble(f"output {o.match.value} ", untrusted_line(o.text.strip())) for o in action.outputs
+    ]
+    for verify in action.verifies:
+        where = Content.assemble(" on ", host(verify.host)) if verify.host and verify.host != action.host else ""
+        parts.append(Content.assemble("proof", where, " ", untrusted_line(verify.text.strip())))
+    return Content("\n").join(parts)
+
+
+def way_back(state: RunState, action: Action) -> Content:
+    """Give how the action is undone, or that the runbook names no way."""
+    if action.undos:
+        return Content("\n").join(untrusted_line(u.text.strip()) for u in action.undos)
+    if has_way_back(state, action):
+        return Content("the file as it was is put back from its backup")
+    return Content.styled("the runbook names none", "$muted")
+
+
+def where(seen: Seen, action: Action) -> Content:
+    """Give the action's host: as the live connection says once there is one."""
+    if action.host is None:
+        return Content.styled("no host is given yet", "$warning")
+    identity = seen.identities.get(action.host)
+    names = seen.host_names
+    if identity is not None:
+        return Content.assemble(host(action.host, names), " = ", untrusted_line(str(identity)))
+    if action.host == LOCAL:
+        return Content.assemble(host(action.host, names), " = this machine")
+    known = seen.state.hosts.get(action.host)
+    ssh = f" = {known.ssh}" if known and known.ssh else ""
+    return Content.assemble(host(action.host, names), untrusted_line(ssh), (" · not connected", "$muted"))
+
+
+def action_head(seen: Seen, action: Action, *, chosen: bool) -> Content:
+    """Give the line above an action: mark, number, kind, host, state."""
+    now = effective(seen.state, action)
+    status = shown_status(seen.state, action)
+    parts: list[Content | str | tuple[str, str]] = [("▶ ", "$primary") if chosen else "  "]
+    parts += [(number_of(seen.state, action.id), "bold" if chosen else "$muted"), "  ", KIND_WORDS[now.kind]]
+    if now.file is not None and now.kind is ActionKind.FILE:
+        mode = f" ({now.file.mode.value})" if now.file.mode else ""
+        parts += [" ", untrusted_line(now.file.path, "bold"), mode]
+    if now.host is not None and now.kind in {ActionKind.COMMAND, ActionKind.FILE}:
+        parts += [" on ", host(now.host, seen.host_names)]
+    if action.danger:
+        parts += ["  ", ("DANGER", "bold $error")]
+    return Content.assemble(*parts, "   ", status_sign(status))
+
+
+def action_body(seen: Seen, action: Action) -> Content:
+    """Give everything the operator needs before pressing a key on this action."""
+    now = effective(seen.state, action)
+    lines = []
+    if now.kind is ActionKind.WAIT:
+        lines.append(Content.assemble(("  ⧗ ", "$muted"), f"wait {took(now.wait_for or 0)}"))
+    elif now.text.strip():
+        lines += [command_lines(now), Content("")]
+    if now.kind in {ActionKind.COMMAND, ActionKind.FILE}:
+        lines.append(fact("where", where(seen, now)))
+    lines.append(fact("done when", done_when(now)))
+    if now.kind in {ActionKind.COMMAND, ActionKind.FILE}:
+        lines.append(fact("way back", way_back(seen.state, now)))
+    if held := why_held(seen.state, action):
+        why = Content("\n").join(untrusted_line(h.why) for h in held)
+        lines.append(fact("held", why, "$warning"))
+    return Content("\n").join(lines)
+
+
+def result(seen: Seen, action: Action) -> Content | None:
+    """Say what the last attempt came to: what failed first, then how it ended. None when there is nothing to say."""
+    state = seen.state.of(action.id)
+    attempt = seen.state.last_attempt(action.id)
+    if state.status in {Status.SKIPPED, Status.BY_HAND, Status.NOT_RUN} or attempt is None:
+        if not state.reason:
+            return None
+        return Content.assemble(status_sign(state.status), ": ", untrusted_line(state.reason))
+    if attempt.open:
+        return None
+    lines = [_first_line(state.status, state.reason or attempt.reason, attempt)]
+    if state.status in RESULTS:
+        lines += [Content.assemble(("  · ", "$muted"), untrusted_line(proof)) for proof in attempt.verifies]
+    return Content("\n").join(lines)
+
+
+def _first_line(status: Status, reason: str, attempt: Attempt) -> Content:
+    role = "the way back " if attempt.role is Role.UNDO else ""
+    parts: list[Content | str | tuple[str, str]] = [status_sign(status)]
+    if reason:
+        parts += [": ", untrusted_line(reason)]
+    if attempt.until is None and ending(attempt) not in reason:
+        parts += [f" · {role}{ending(attempt)}"]
+    if attempt.seconds:
+        parts += [f" · after {took(attempt.seconds)}"]
+    return Content.assemble(*parts)
+
+
+def advice(status: Status) -> str:
+    """Name the verbs that make sense after an attempt that did not go well."""
+    return {
+        Status.FAILED: "r retry · e edit and retry · u undo · s skip · m mark done",
+        Status.STOPPED: "r retry · e edit and retry · u undo · s skip · m mark done",
+        Status.NOT_RUN: "r retry · s skip",
+        Status.UNKNOWN: "Look on the host first. Then r run it again (rerun is typed) · m mark done · s skip",
+    }.get(status, "")

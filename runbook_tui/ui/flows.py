@@ -1,0 +1,260 @@
+"""What each key does from the first question to the engine: dialogs in order, errors shown, nothing held."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from textual.content import Content
+
+from runbook_tui.core.errors import Refused, RunbookTuiError
+from runbook_tui.core.model import LOCAL
+from runbook_tui.core.run import Verb
+from runbook_tui.core.settle import effective
+from runbook_tui.core.verbs import number_of
+from runbook_tui.saving import write_new
+from runbook_tui.ui import describe
+from runbook_tui.ui.screens.confirm import ConfirmScreen
+from runbook_tui.ui.screens.dialogs import BusyScreen, ErrorScreen, MessageScreen, ReasonScreen
+from runbook_tui.ui.screens.edit import EditScreen
+from runbook_tui.ui.screens.files import ExportScreen, SaveScreen
+from runbook_tui.ui.screens.leaving import KillScreen, LeaveScreen, StopScreen
+from runbook_tui.ui.screens.settle import SettleScreen
+from runbook_tui.ui.screens.start import StartScreen
+from runbook_tui.ui.untrusted import untrusted_line
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from textual.screen import Screen
+
+    from runbook_tui.core.model import Action
+    from runbook_tui.core.proposal import Proposal
+    from runbook_tui.engine import Engine
+    from runbook_tui.ui.app import RunbookApp
+
+T = TypeVar("T")
+
+PATIENCE = 0.15
+"""Seconds before a dialog says that something outside is asked: most answers come sooner."""
+
+
+class Flows:
+    """Runs one flow at a time as a task of its own: Textual's workers end with their screen (STYLE.md F5)."""
+
+    def __init__(self, app: RunbookApp, engine: Engine) -> None:
+        self._app = app
+        self._engine = engine
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.busy = False
+
+    # ---- running them
+
+    def start(self, flow: Coroutine[Any, Any, None], *, alongside: bool = False) -> None:
+        """Run a flow unless another one is under way; `alongside` ones (stop, leave) always run."""
+        if self.busy and not alongside:
+            flow.close()
+            return
+        task = asyncio.create_task(self._guarded(flow, alone=not alongside))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        self.busy = self.busy or not alongside
+
+    async def _guarded(self, flow: Coroutine[Any, Any, None], *, alone: bool) -> None:
+        try:
+            await flow
+        except RunbookTuiError as error:
+            await self.ask(ErrorScreen(error, "Not now" if isinstance(error, Refused) else "That did not work"))
+        finally:
+            if alone:
+                self.busy = False
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._app.fault(error)
+
+    async def close(self) -> None:
+        """Cancel what is under way."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def ask(self, screen: Screen[T]) -> T | None:
+        """Show a dialog and wait for what it gives."""
+        answer: asyncio.Future[T | None] = asyncio.get_running_loop().create_future()
+
+        def take(result: T | None) -> None:
+            if not answer.done():
+                answer.set_result(result)
+
+        await self._app.push_screen(screen, take)
+        return await answer
+
+    async def _patiently(self, outside: Coroutine[Any, Any, T], what: Content) -> T | None:
+        """Await something outside; when it takes longer, say so and let Escape give up. None when given up."""
+        task = asyncio.create_task(outside)
+        try:
+            await asyncio.wait({task}, timeout=PATIENCE)
+            if task.done():
+                return await task
+            screen = BusyScreen(what)
+            closed = asyncio.create_task(self.ask(screen))
+            await asyncio.wait({task, closed}, return_when=asyncio.FIRST_COMPLETED)
+            if closed.done() and not task.done():
+                return None
+            screen.dismiss(None)
+            await closed
+            return await task
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    # ---- starting and leaving
+
+    async def begin(self, *, always: bool = False) -> None:
+        """Show the start screen where there is something to say or to agree to; agree when asked to."""
+        engine = self._engine
+        wanted = [] if engine.consented else engine.consent_lines()
+        if not (wanted or engine.state.resumes or engine.drift or always):
+            if not engine.read_only:
+                await engine.consent()
+            return
+        drift = {step: str(word) for step, word in engine.drift.items()}
+        screen = StartScreen(engine.state, wanted, drift, self._app.rhythm)
+        if await self.ask(screen) is not None or not wanted:
+            await engine.consent()
+
+    async def _consented(self) -> bool:
+        if not self._engine.consented:
+            await self.begin()
+        return self._engine.consented
+
+    async def leave(self) -> None:
+        """Pause the run and leave; ask first when something runs."""
+        activity = self._engine.activity
+        if activity is not None:
+            number = number_of(self._engine.state, activity.attempt.action)
+            if await self.ask(LeaveScreen(number, activity, self._app.rhythm)) is None:
+                return
+        await self._engine.pause("quit")
+        self._app.exit()
+
+    async def stop(self) -> None:
+        """Stop what runs: TERM first, KILL when it was offered and the word is typed."""
+        engine = self._engine
+        activity = engine.activity
+        if activity is None:
+            raise Refused("nothing is running")
+        kill = engine.kill_offered
+        number = number_of(engine.state, activity.attempt.action)
+        screen = (KillScreen if kill else StopScreen)(number, activity, self._app.rhythm)
+        if await self.ask(screen) is None:
+            return
+        what = Content("The process group over there is being signalled.")
+        said = await self._patiently(engine.stop(kill=kill), what)
+        if said:
+            more = "\nIt lives on. Press x again to send KILL." if engine.kill_offered else ""
+            await self.ask(MessageScreen("What happened over there", Content.assemble(untrusted_line(said), more)))
+
+    # ---- running
+
+    async def confirm(self, action: Action, verb: Verb, edited: str | None = None) -> None:
+        """Propose, show, and run what was confirmed."""
+        if not await self._consented():
+            return
+        proposal = await self._propose(action, verb, edited)
+        if proposal is None:
+            return
+        typed = await self.ask(ConfirmScreen(proposal, self._engine.state, self._app.rhythm))
+        if typed is not None:
+            await self._engine.confirm(proposal, typed)
+
+    async def _propose(self, action: Action, verb: Verb, edited: str | None) -> Proposal | None:
+        now = effective(self._engine.state, action)
+        host = now.host or LOCAL
+        names = self._engine.state.hosts
+        what = Content.assemble("connecting to ", describe.host(host, names), " and looking there …")
+        return await self._patiently(self._engine.propose(action.id, verb, edited), what)
+
+    async def edit(self, action: Action) -> None:
+        """Edit the command for one attempt, then the same confirmation."""
+        state = self._engine.state
+        screen = EditScreen(number_of(state, action.id), action.title, effective(state, action).text)
+        edited = await self.ask(screen)
+        if edited is not None:
+            await self.confirm(action, Verb.EDIT, edited)
+
+    async def settle(self, action: Action) -> None:
+        """Answer what holds the action back."""
+        for answer in await self.ask(SettleScreen(self._engine.state, action)) or ():
+            await self._engine.settle(action.id, answer.what, answer.value, answer.subject)
+
+    # ---- words for the transcript
+
+    async def skip(self, action: Action) -> None:
+        """Skip with a reason."""
+        heading = self._heading("Skip", action)
+        reason = await self.ask(ReasonScreen(heading, "Why is it left out? The transcript shows it.", ok="Skip it"))
+        if reason is not None:
+            await self._engine.skip(action.id, reason)
+
+    async def done(self, action: Action) -> None:
+        """Mark done by hand, with a note."""
+        heading = self._heading("Mark done", action)
+        note = await self.ask(ReasonScreen(heading, "What did you do? The transcript shows it.", ok="Mark it done"))
+        if note is not None:
+            await self._engine.mark_done(action.id, note)
+
+    async def note(self, action: Action | None) -> None:
+        """Write a note under the action, or under the run."""
+        heading: Content | str = self._heading("Note", action) if action else "Note"
+        text = await self.ask(ReasonScreen(heading, "It goes into the transcript.", ok="Write it"))
+        if text is not None:
+            await self._engine.note(action.id if action else "", text)
+            self._app.say("The note is in the transcript.")
+
+    def _heading(self, word: str, action: Action) -> Content:
+        number = number_of(self._engine.state, action.id)
+        return Content.assemble(
+            (f"{word}  ", "bold $primary"), (number, "bold"), "  ", untrusted_line(action.title, "bold")
+        )
+
+    # ---- hosts and files
+
+    async def trust(self, host: str) -> None:
+        """Trust the key a host showed, when its fingerprint is typed."""
+        view = next(v for v in self._engine.hosts() if v.name == host)
+        if view.offered is None:
+            raise Refused(f"{host} has shown no key that would have to be trusted", hint="r connects to it again.")
+        question = Content.assemble(
+            describe.host(host, self._engine.state.hosts), " shows this key, which nobody vouched for yet:\n\n  ",
+            untrusted_line(f"{view.offered.algorithm}  {view.offered.fingerprint}", "bold"),
+            "\n\nCompare it with what the machine itself says (ssh-keygen -lf on its console).\n"
+            "Type its last 6 characters, or the whole fingerprint.",
+        )  # fmt: skip
+        typed = await self.ask(ReasonScreen(f"Trust the key of {host}", question, ok="Trust it"))
+        if typed is not None:
+            await self._patiently(self._engine.trust(host, typed), Content(f"connecting to {host} with that key …"))
+
+    async def reconnect(self, host: str) -> None:
+        """Connect to a host again."""
+        if await self._consented():
+            await self._patiently(self._engine.reconnect(host), Content(f"connecting to {host} …"))
+
+    async def export(self) -> None:
+        """Write the transcript to a new file."""
+        chosen = await self.ask(ExportScreen(self._engine.state.run))
+        if chosen is not None:
+            format_, path = chosen
+            write_new(path, self._engine.export(format_))
+            where = untrusted_line(str(path.resolve()), "bold")
+            await self.ask(MessageScreen("The transcript is written", where))
+
+    async def save(self, text: str) -> None:
+        """Write the shown output to a new file."""
+        path = await self.ask(SaveScreen("output.txt"))
+        if path is not None:
+            write_new(path, text)
+            await self.ask(MessageScreen("The output is saved", untrusted_line(str(path.resolve()), "bold")))

@@ -1,0 +1,169 @@
+"""The careful question: Cancel has the focus, Enter never agrees, only a deliberate `y` or a typed word does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Static
+
+from runbook_tui.core.proposal import YES
+from runbook_tui.ui.rhythm import BURST, GUARD, Rhythm
+from runbook_tui.ui.untrusted import untrusted_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.widget import Widget
+
+ALONE = 2 * BURST
+"""Seconds after `y` in which another key or a paste takes it back: then it was the first byte of a burst."""
+
+
+class YesButton(Button):
+    """Agrees by a click only; Enter does nothing, so that Enter can never run anything."""
+
+    def action_press(self) -> None:
+        """Ignore Enter."""
+
+
+class WordInput(Input):
+    """Wants a word typed by hand: what is pasted does not arrive."""
+
+    def _on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        event.prevent_default()
+
+
+class AskScreen(ModalScreen[str]):
+    """Asks before something happens; gives `y` or the typed word, or None when it was left.
+
+    `wants` is YES or the exact word that has to be typed. Subclasses give the body.
+    """
+
+    AUTO_FOCUS = "#typed, #cancel"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "yes", "Yes", id="yes"),
+        Binding("escape", "leave", "Cancel", id="cancel"),
+        Binding("up", "scroll(-1)", show=False),
+        Binding("down", "scroll(1)", show=False),
+        Binding("pageup", "page(-1)", show=False),
+        Binding("pagedown", "page(1)", show=False),
+    ]
+
+    def __init__(
+        self, rhythm: Rhythm, heading: Content, *, wants: str = YES, yes: str = "Run", no: str = "Cancel",
+        danger: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(classes="-danger" if danger else "")
+        self._rhythm = rhythm
+        self._heading = heading
+        self._wants = wants
+        self._yes = yes
+        self._no = no
+        self._painted: float | None = None
+        self._done = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether the dialog has been on the screen long enough for its keys to count."""
+        return self._painted is not None and self._rhythm.clock() - self._painted >= GUARD
+
+    def body(self) -> Iterable[Widget]:
+        """Give what is asked about."""
+        return ()
+
+    def compose(self) -> ComposeResult:
+        """Heading, body that scrolls, the word to type, Cancel and the other one."""
+        with Vertical(id="box"):
+            yield Static(self._heading, id="heading")
+            with VerticalScroll(id="ask-body", can_focus=False):
+                yield from self.body()
+            if self._wants != YES:
+                yield Static(
+                    Content.assemble("Type ", untrusted_line(self._wants, "bold $error"), " to go on:"), id="wants"
+                )
+                yield WordInput(id="typed")
+            with Horizontal(id="buttons"):
+                yield Button(self._no, id="cancel")
+                yield YesButton(f"{self._yes} (y)", id="yes", disabled=self._wants != YES)
+                yield Static(id="ask-hint")
+
+    def on_screen_resume(self) -> None:
+        """Start the time that keys are ignored anew, whenever the dialog comes to the front."""
+        self._painted = None
+        self.call_after_refresh(self._on_painted)
+
+    def _on_painted(self) -> None:
+        self._painted = self._rhythm.clock()
+        self._hint()
+
+    def on_resize(self) -> None:
+        """Say anew whether there is more to read below."""
+        self.call_after_refresh(self._hint)
+
+    def _hint(self) -> None:
+        body = self.query_one("#ask-body", VerticalScroll)
+        more = body.max_scroll_y - body.scroll_offset.y
+        text = f"↓ {more} more lines" if more > 0 else ""
+        self.query_one("#ask-hint", Static).update(Content.styled(text, "$warning"))
+
+    # ---- answers
+    @on(Input.Changed, "#typed")
+    def _typed(self, event: Input.Changed) -> None:
+        self.query_one("#yes", Button).disabled = event.value != self._wants
+
+    @on(Input.Submitted, "#typed")
+    def _move_on(self) -> None:
+        """Enter in the field only moves on to the button."""
+        if not self.query_one("#yes", Button).disabled:
+            self.query_one("#yes", Button).focus()
+
+    def action_yes(self) -> None:
+        """Agree, when the key was deliberate and, where a word is wanted, the focus is on the button."""
+        button = self.query_one("#yes", Button)
+        if not self.ready or not self._rhythm.deliberate or button.disabled:
+            return
+        if self._wants != YES and self.focused is not button:
+            return
+        count = self._rhythm.count
+        self.set_timer(ALONE, lambda: self._agree(count))
+
+    def _agree(self, count: int) -> None:
+        if self._rhythm.count == count and self.is_current and not self._done:
+            self._finish()
+
+    @on(Button.Pressed, "#yes")
+    def _clicked(self, event: Button.Pressed) -> None:
+        event.stop()
+        if self.ready and not self._done:
+            self._finish()
+
+    def _finish(self) -> None:
+        typed = YES if self._wants == YES else self.query_one("#typed", Input).value
+        if typed == self._wants:
+            self._done = True
+            self.dismiss(typed)
+
+    @on(Button.Pressed, "#cancel")
+    def action_leave(self) -> None:
+        """Close it; nothing has happened."""
+        if not self._done:
+            self._done = True
+            self.dismiss(None)
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll what is asked about."""
+        body = self.query_one("#ask-body", VerticalScroll)
+        body.scroll_relative(y=lines, animate=False)
+        self.call_after_refresh(self._hint)
+
+    def action_page(self, pages: int) -> None:
+        """Scroll what is asked about by a page."""
+        self.action_scroll(pages * max(1, self.query_one("#ask-body").size.height - 1))

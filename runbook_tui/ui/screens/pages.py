@@ -1,0 +1,203 @@
+"""Full pages over the main screen: help, the table of live checks, the hosts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Button, OptionList, Static
+from textual.widgets.option_list import Option
+
+from runbook_tui.ui import describe
+from runbook_tui.ui.keys import KEYS, OTHER_KEYS
+from runbook_tui.ui.screens.dialogs import Dialog
+from runbook_tui.ui.untrusted import untrusted, untrusted_line
+from runbook_tui.ui.words import CHECK, LINK, took
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+
+    from textual.widget import Widget
+
+    from runbook_tui.checks.watch import CheckView
+    from runbook_tui.engine.connections import HostView
+
+SCROLLING: list[BindingType] = [
+    Binding("down", "scroll_body(1)", show=False),
+    Binding("up", "scroll_body(-1)", show=False),
+    Binding("pagedown", "scroll_body(15)", show=False),
+    Binding("pageup", "scroll_body(-15)", show=False),
+]
+
+
+class Page(Dialog[None]):
+    """A page to read; arrow keys scroll it."""
+
+    AUTO_FOCUS = "#close"
+    BINDINGS: ClassVar[list[BindingType]] = SCROLLING
+
+    def action_scroll_body(self, lines: int) -> None:
+        """Scroll the page."""
+        self.query_one("#ask-body").scroll_relative(y=lines, animate=False)
+
+
+class HelpScreen(Page):
+    """Every key with what it does, and why it is refused now."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark", "leave", show=False)]
+
+    def __init__(self, refused: Mapping[str, str], names: Mapping[str, str]) -> None:
+        super().__init__("Keys", classes="-wide")
+        self._refused = refused
+        self._names = names
+
+    def body(self) -> Iterable[Widget]:
+        """Give the table the bindings are made from."""
+        for key in KEYS:
+            text: list[Content | str | tuple[str, str]] = [
+                (f"{self._names.get(key.id, key.shown):>3}", "bold $primary"), "  ", (f"{key.label:<19}", "bold"),
+                key.help,
+            ]  # fmt: skip
+            if why := self._refused.get(key.id):
+                text += ["\n" + " " * 24, ("not now: ", "$warning"), untrusted_line(why, "$muted")]
+            yield Static(Content.assemble(*text), classes="row")
+        yield Static("Everywhere", classes="section")
+        for name, what in OTHER_KEYS:
+            yield Static(Content.assemble((f"{name:>9}", "bold $primary"), "  ", what), classes="row")
+
+
+class ChecksScreen(Page):
+    """All live checks: what is asked, what was seen, since when."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("v", "leave", show=False)]
+
+    def __init__(self, views: Callable[[], list[CheckView]], now: Callable[[], datetime]) -> None:
+        super().__init__("Live checks", classes="-wide")
+        self._views = views
+        self._now = now
+
+    def body(self) -> Iterable[Widget]:
+        """Give one text, drawn anew every second."""
+        yield Static(id="checks-table")
+
+    def on_mount(self) -> None:
+        """Keep the ages true."""
+        self._draw()
+        self.set_interval(1.0, self._draw)
+
+    def _draw(self) -> None:
+        blocks = [self._block(view) for view in self._views()]
+        text = Content("\n\n").join(blocks) if blocks else Content.styled("This runbook has no live checks.", "$muted")
+        self.query_one("#checks-table", Static).update(text)
+
+    def _block(self, view: CheckView) -> Content:
+        sign = CHECK[view.state]
+        ages = [f"looks every {took(view.every)}"]
+        if view.looked is not None:
+            ages.append(f"looked {took((self._now() - view.looked).total_seconds())} ago")
+        if view.since is not None:
+            ages.append(f"so since {view.since:%Y-%m-%d %H:%M} UTC")
+        lines = [
+            Content.assemble(
+                (f"{sign.glyph} {sign.word:<8}", sign.style), untrusted_line(view.label or view.name, "bold"), "  ",
+                untrusted_line(view.value),
+            ),
+            describe.fact("asks", untrusted(view.asks)),
+            describe.fact("", Content.styled(" · ".join(ages), "$muted")),
+        ]  # fmt: skip
+        if view.detail:
+            lines.insert(2, describe.fact("saw", untrusted(view.detail)))
+        return Content("\n").join(lines)
+
+
+class HostsScreen(Dialog[None]):
+    """Each host with its connection and key; keys act on the highlighted one."""
+
+    AUTO_FOCUS = "#hosts"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("t", "ask('trust')", "Trust its key…", id="hosts.trust"),
+        Binding("r", "ask('reconnect')", "Connect again", id="hosts.reconnect"),
+        Binding("h", "leave", show=False),
+    ]
+
+    class Asked(Message):
+        """The operator wants something of a host: `what` is trust or reconnect."""
+
+        def __init__(self, what: str, host: str) -> None:
+            super().__init__()
+            self.what = what
+            self.host = host
+
+    def __init__(self, views: Callable[[], list[HostView]]) -> None:
+        super().__init__("Hosts", classes="-wide")
+        self._views = views
+        self._drawn: list[HostView] = []
+
+    def body(self) -> Iterable[Widget]:
+        """Give the list."""
+        yield OptionList(id="hosts", markup=False)
+
+    def buttons(self) -> Iterable[Widget]:
+        """Give what can be done with the highlighted host."""
+        yield Button("Close", id="close")
+        yield Button("Connect again (r)", id="reconnect")
+        yield Button("Trust its key… (t)", id="trust")
+
+    def on_mount(self) -> None:
+        """Keep the list true."""
+        self._draw()
+        self.set_interval(0.2, self._draw)
+
+    def _draw(self) -> None:
+        views = self._views()
+        if views == self._drawn:
+            return
+        self._drawn = views
+        options = self.query_one("#hosts", OptionList)
+        at = options.highlighted or 0
+        options.clear_options()
+        names = [str(v.name) for v in views]
+        options.add_options(Option(host_block(view, names)) for view in views)
+        options.highlighted = min(at, len(views) - 1) if views else None
+
+    @on(Button.Pressed, "#trust")
+    def _trust(self) -> None:
+        self.action_ask("trust")
+
+    @on(Button.Pressed, "#reconnect")
+    def _reconnect(self) -> None:
+        self.action_ask("reconnect")
+
+    def action_ask(self, what: str) -> None:
+        """Pass on what is wanted of the highlighted host."""
+        at = self.query_one("#hosts", OptionList).highlighted
+        if at is not None and at < len(self._drawn):
+            self.post_message(self.Asked(what, str(self._drawn[at].name)))
+
+
+def host_block(view: HostView, names: Iterable[str]) -> Content:
+    """Give all that is known of a host."""
+    sign = LINK[view.link]
+    lines = [
+        Content.assemble(
+            describe.host(view.name, list(names)), "  ", untrusted_line(view.ssh or "this machine"), "   ",
+            (f"{sign.glyph} {sign.word}", sign.style),
+        )
+    ]  # fmt: skip
+    if view.identity is not None:
+        lines.append(describe.fact("it says", untrusted_line(f"{view.identity.user}@{view.identity.name}")))
+        if view.identity.address:
+            lines.append(describe.fact("address", untrusted_line(view.identity.address)))
+            lines.append(
+                describe.fact("host key", untrusted_line(f"{view.identity.algorithm} {view.identity.fingerprint}"))
+            )
+    if view.problem:
+        lines.append(describe.fact("problem", untrusted(view.problem), "$error"))
+    if view.offered is not None:
+        key = untrusted_line(f"{view.offered.algorithm} {view.offered.fingerprint}")
+        lines.append(describe.fact("it shows", Content.assemble(key, ("  nobody vouched for it yet", "$warning"))))
+    return Content("\n").join([*lines, Content("")])

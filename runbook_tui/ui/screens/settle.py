@@ -1,0 +1,141 @@
+"""Settles what holds an action back: every question at once, the answers checked before they are sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Button, Checkbox, Input, Select, Static
+
+from runbook_tui.core.events import Settlement
+from runbook_tui.core.model import ActionKind, FileMode, HoldCode, LiteralSource
+from runbook_tui.core.settle import effective, literal_value, mentioned, value_problem
+from runbook_tui.core.verbs import number_of, why_held
+from runbook_tui.ui.screens.dialogs import Dialog, LineInput
+from runbook_tui.ui.untrusted import untrusted_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual.widget import Widget
+
+    from runbook_tui.core.model import Action, Literal
+    from runbook_tui.core.run import RunState
+
+KINDS = (ActionKind.COMMAND, ActionKind.FILE, ActionKind.MANUAL)
+MODES = tuple(mode for mode in FileMode if mode is not FileMode.PATCH)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One thing that is settled; `subject` is the literal's text for a literal."""
+
+    what: Settlement
+    value: str
+    subject: str = ""
+
+
+class SettleScreen(Dialog[list[Answer]]):
+    """Shows what is held and a field for everything that can be answered; gives the answers that are new."""
+
+    def __init__(self, state: RunState, action: Action) -> None:
+        heading = Content.assemble(
+            ("Settle  ", "bold $primary"), (number_of(state, action.id), "bold"), "  ",
+            untrusted_line(action.title, "bold"),
+        )  # fmt: skip
+        super().__init__(heading)
+        self._state = state
+        self._action = action
+        self._now = effective(state, action)
+        self._held = why_held(state, action)
+        self._literals = self._open_literals()
+
+    def _open_literals(self) -> list[Literal]:
+        wanted = {h.subject for h in self._held if h.code is HoldCode.LITERAL}
+        parts = [self._action.text, self._action.cwd, *(v.text for v in self._action.verifies)]
+        found = mentioned("\n".join(parts), self._state.runbook.literals)
+        return [
+            lit
+            for lit in self._state.runbook.literals
+            if lit.text in wanted or (lit in found and lit.source in {LiteralSource.VAR, LiteralSource.GUESS})
+        ]
+
+    def body(self) -> Iterable[Widget]:
+        """Give the reasons, then a field for each answer."""
+        if self._held:
+            lines = [Content.assemble(("⊘ ", "$warning"), untrusted_line(h.why)) for h in self._held]
+            yield Static(Content("\n").join(lines), classes="facts", id="held")
+        else:
+            yield Static(Content.styled("Nothing holds it back.", "$muted"), classes="facts", id="held")
+        if self._now.kind in {ActionKind.COMMAND, ActionKind.FILE}:
+            hosts = [(untrusted_line(str(name)), str(name)) for name in self._state.hosts]
+            yield from _choice("Host", "host", hosts, self._now.host)
+        modes = [(mode.value, mode.value) for mode in MODES]
+        if self._now.kind is ActionKind.FILE and self._now.file is not None:
+            yield from _choice("How the file is changed", "mode", modes, self._now.file.mode)
+        for index, literal in enumerate(self._literals):
+            value = literal_value(self._state, literal) or ""
+            label = Content.assemble(
+                untrusted_line(literal.text, "bold"), "  ", untrusted_line(literal.ask or "its value", "$muted")
+            )
+            yield Vertical(Static(label), LineInput(value, id=f"literal-{index}"), classes="field")
+        kinds = [(kind.value, kind.value) for kind in KINDS]
+        yield from _choice("What it is", "kind", kinds, self._now.kind if self._now.kind in KINDS else None)
+        if any(h.code is HoldCode.UNREAD for h in self._held):
+            yield Checkbox(Content("I read it, it is right"), id="accept")
+        yield Static(id="problem")
+
+    def buttons(self) -> Iterable[Widget]:
+        """Give both ways out."""
+        yield Button("Cancel", id="close")
+        yield Button("Settle", id="ok")
+
+    def on_mount(self) -> None:
+        """Start in the first field that waits for an answer."""
+        fields = [*self.query("Select, Input, Checkbox")]
+        empty = [f for f in fields if not isinstance(f, Select) or f.value is Select.NULL]
+        if target := next(iter(empty or fields), None):
+            target.focus()
+
+    @on(Button.Pressed, "#ok")
+    @on(Input.Submitted)
+    def _take(self) -> None:
+        for index, literal in enumerate(self._literals):
+            value = self.query_one(f"#literal-{index}", Input).value.strip()
+            if value and (why := value_problem(literal, value)):
+                self.query_one("#problem", Static).update(untrusted_line(why, "$warning"))
+                return
+        self.dismiss(list(self._answers()))
+
+    def _answers(self) -> Iterable[Answer]:
+        kind = self._selected("kind")
+        if kind and kind != self._now.kind:
+            yield Answer(Settlement.KIND, kind)
+        host = self._selected("host")
+        if host and host != self._now.host:
+            yield Answer(Settlement.HOST, host)
+        mode = self._selected("mode")
+        if mode and (self._now.file is None or mode != self._now.file.mode):
+            yield Answer(Settlement.MODE, mode)
+        for index, literal in enumerate(self._literals):
+            value = self.query_one(f"#literal-{index}", Input).value.strip()
+            if value and value != literal_value(self._state, literal):
+                yield Answer(Settlement.LITERAL, value, literal.text)
+        if any(box.value for box in self.query(Checkbox)):
+            yield Answer(Settlement.ACCEPT, "yes")
+
+    def _selected(self, name: str) -> str:
+        for select in self.query(f"#{name}").results(Select):
+            return "" if select.value is Select.NULL else str(select.value)
+        return ""
+
+
+def _choice(
+    label: str, name: str, options: list[tuple[Content, str]] | list[tuple[str, str]], now: str | None
+) -> Iterable[Widget]:
+    values = [value for _, value in options]
+    chosen = str(now) if now is not None and str(now) in values else Select.NULL
+    yield Vertical(Static(label), Select(options, value=chosen, id=name, compact=True), classes="field")

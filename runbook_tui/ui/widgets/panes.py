@@ -1,0 +1,181 @@
+"""The panes around the output: header, current step, checks, and the lines they collapse to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Markdown, Static
+
+from runbook_tui.core.settle import shown_status
+from runbook_tui.core.verbs import progress, step_status
+from runbook_tui.ui import describe
+from runbook_tui.ui.prose import ProseParser, has_prose, prose_parser, prose_source
+from runbook_tui.ui.untrusted import untrusted_line
+from runbook_tui.ui.words import CHECK, DRIFT_GLYPH, clock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from markdown_it import MarkdownIt
+    from textual.app import ComposeResult
+
+    from runbook_tui.core.model import Action, Step
+    from runbook_tui.core.run import RunState
+    from runbook_tui.engine import CheckView
+    from runbook_tui.ui.describe import Seen
+
+
+def spread(left: Content, right: Content, width: int) -> Content:
+    """Put two texts on one line, the right one at the edge; the left one gives way."""
+    room = max(0, width - right.cell_length - 2)
+    if left.cell_length > room:
+        left = left.truncate(room, ellipsis=True)
+    gap = max(1, width - left.cell_length - right.cell_length)
+    return Content.assemble(left, " " * gap, right)
+
+
+class HeaderBar(Static):
+    """One line: what runs through, between which hosts, how far it is."""
+
+    def show(self, state: RunState, step: Step | None, elapsed: float, *, read_only: bool) -> None:
+        """Draw the line anew."""
+        settled, total = progress(state)
+        names = [str(n) for n in state.hosts if n != "local"] or ["local"]
+        hosts = Content.styled(" → " if len(names) == 2 else ", ", "$muted").join(
+            describe.host(n, names) for n in names
+        )
+        phase = state.runbook.phase_of(step.id) if step else None
+        left = Content.assemble(
+            (" mailrunbook ", "bold $primary"), " ", untrusted_line(state.runbook.title, "bold"), "   ", hosts
+        )
+        parts: list[Content | str | tuple[str, str]] = []
+        if read_only:
+            parts += [("read-only", "$warning"), " · "]
+        parts += [f"{settled}/{total} steps done"]
+        if phase is not None and self.size.width >= 100:
+            parts += [(" · ", "$muted"), untrusted_line(f"{phase.number} {phase.title}".strip())]
+        parts += [(" · ", "$muted"), clock(elapsed), " "]
+        self.update(spread(left, Content.assemble(*parts), self.size.width))
+
+
+class StepPane(VerticalScroll, can_focus=True):
+    """The chosen step: title, what its last attempt came to, prose, and each action with what it would do."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 -- Textual's own name
+        super().__init__(id=id)
+        self._prose_of: tuple[str, str] | None = None
+        self._step: Step | None = None
+        self._top: str = ""
+
+    def compose(self) -> ComposeResult:
+        """Title, result, prose, actions."""
+        yield Static(id="step-title")
+        yield Static(id="step-result")
+        yield Markdown(id="prose", parser_factory=self._parser, open_links=False)
+        yield Static(id="actions")
+
+    def _parser(self) -> MarkdownIt:
+        return prose_parser(self._step) if self._step else ProseParser("", frozenset())
+
+    def show(self, seen: Seen, step: Step | None, action: Action | None, drift: str) -> None:
+        """Draw the step anew; its prose only when it is another one."""
+        if step is None:
+            self.query_one("#step-title", Static).update(Content("The runbook has no steps."))
+            return
+        self._step = step
+        self.query_one("#step-title", Static).update(self._title(seen, step, drift))
+        found = describe.result(seen, action) if action else None
+        note = self.query_one("#step-result", Static)
+        note.display = found is not None
+        if found is not None and action is not None:
+            status = shown_status(seen.state, action)
+            if tip := describe.advice(status):
+                found = Content.assemble(found, "\n", (tip, "$muted"))
+            note.update(found)
+            note.set_class(status in describe.RESULTS, "-wrong")
+        self.query_one("#actions", Static).update(self._actions(seen, step, action))
+        self.set_class(any(a.danger for a in step.actions), "-danger")
+        self._show_prose(step)
+        if action is not None and self._top != action.id:
+            self._top = action.id
+            self.call_after_refresh(self.scroll_to, y=0, animate=False)
+
+    def _show_prose(self, step: Step) -> None:
+        if self._prose_of == (step.id, step.source):
+            return
+        self._prose_of = (step.id, step.source)
+        prose = self.query_one("#prose", Markdown)
+        prose.display = has_prose(step)
+        prose.update(prose_source(step))
+
+    @staticmethod
+    def _title(seen: Seen, step: Step, drift: str) -> Content:
+        parts: list[Content | str | tuple[str, str]] = [
+            (step.number, "bold $primary"), "  ", untrusted_line(step.title, "bold"),
+        ]  # fmt: skip
+        if any(a.danger for a in step.actions):
+            parts += ["   ", ("DANGER", "bold $error")]
+        if any(a.no_return for a in step.actions):
+            parts += ["   ", ("point of no return", "bold $error")]
+        parts += ["   ", describe.status_sign(step_status(seen.state, step))]
+        if drift:
+            parts += ["   ", (f"{DRIFT_GLYPH.get(drift, '≠')} {drift} in the file since", "$warning")]
+        lines = [Content.assemble(*parts)]
+        lines += [Content.assemble(("! ", "$warning"), untrusted_line(warning)) for warning in step.warnings]
+        return Content("\n").join(lines)
+
+    @staticmethod
+    def _actions(seen: Seen, step: Step, chosen: Action | None) -> Content:
+        blocks = []
+        for action in step.actions:
+            here = chosen is not None and action.id == chosen.id
+            head = describe.action_head(seen, action, chosen=here)
+            blocks.append(Content.assemble(head, "\n", describe.action_body(seen, action)) if here else head)
+        if not blocks:
+            return Content.styled("Nothing to run here. Read it and go on.", "$muted")
+        return Content("\n").join(blocks)
+
+
+class ChecksPane(VerticalScroll, can_focus=True):
+    """The live checks, one a line."""
+
+    def compose(self) -> ComposeResult:
+        """One text."""
+        yield Static(id="checks-text")
+
+    def show(self, checks: Sequence[CheckView], *, consented: bool) -> None:
+        """Draw them anew."""
+        text = self.query_one("#checks-text", Static)
+        if not checks:
+            text.update(Content.styled("This runbook has no live checks.", "$muted"))
+        elif not consented:
+            text.update(Content.styled("The checks start when you agree to them on the start screen.", "$muted"))
+        else:
+            width = max(len(c.label or c.name) for c in checks)
+            text.update(Content("\n").join(check_line(c, min(width, 24)) for c in checks))
+
+
+def check_line(check: CheckView, width: int) -> Content:
+    """Give a check's line: glyph, word, label, value."""
+    sign = CHECK[check.state]
+    label = untrusted_line(check.label or check.name).truncate(width, ellipsis=True, pad=True)
+    return Content.assemble(
+        (f"{sign.glyph} {sign.word:<8}", sign.style), label, "  ", untrusted_line(check.value or "not looked yet")
+    )
+
+
+def checks_summary(checks: Sequence[CheckView]) -> Content:
+    """Give all checks on one line: what is not well first."""
+    if not checks:
+        return Content.styled("no live checks", "$muted")
+    order = ("FAIL", "UNKNOWN", "WARN", "PENDING", "PASS")
+    ranked = sorted(checks, key=lambda c: order.index(c.state.value))
+    parts = []
+    for check in ranked:
+        sign = CHECK[check.state]
+        parts.append(
+            Content.assemble((f"{sign.glyph} {sign.word} ", sign.style), untrusted_line(check.label or check.name))
+        )
+    return Content.styled(" · ", "$muted").join(parts)
