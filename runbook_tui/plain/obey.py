@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,9 +40,7 @@ async def obey(engine: Engine, out: Output, order: Order, action: str) -> None:
         case Word.NOTE:
             await engine.note(action, order.rest)
         case Word.STOP:
-            out.line(clean_line(await engine.stop(kill=order.rest == "kill")))
-            if engine.kill_offered:
-                out.line("something of it lives on; stop kill sends KILL")
+            await _stop(engine, out, kill=order.rest == "kill")
         case Word.SET:
             await _settle(engine, out, order.rest, action)
         case Word.ACCEPT:
@@ -63,6 +62,21 @@ async def obey(engine: Engine, out: Output, order: Order, action: str) -> None:
             raise Refused(engine.allowed(action)[_NOT_BUILT[word]] or "it is not built yet")
         case word:
             raise AssertionError(word)
+
+
+async def _stop(engine: Engine, out: Output, *, kill: bool) -> None:
+    """Signal what runs. What is only being sent is waited for: a stop that was typed must not get lost."""
+    changed = asyncio.Event()
+    forget = engine.subscribe(changed.set)
+    try:
+        while (activity := engine.activity) is not None and activity.stage == "starting":
+            changed.clear()
+            await changed.wait()
+    finally:
+        forget()
+    out.line(clean_line(await engine.stop(kill=kill)))
+    if engine.kill_offered:
+        out.line("something of it lives on; stop kill sends KILL")
 
 
 def _say(out: Output, lines: list[str]) -> None:

@@ -115,7 +115,7 @@ class Session:
             else:
                 await obey(self._engine, self._out, order, self._cursor)
                 if order.word in {Word.SET, Word.ACCEPT}:
-                    self._say_where()
+                    self._say_where("now")
         except RunbookTuiError as error:
             self._refused(error)
 
@@ -213,7 +213,7 @@ class Session:
             if following is not None:
                 self._move(following)
         elif status is not Status.RUNNING:
-            self._say_where()
+            self._say_where("now")
 
     def _move(self, action: Action | None) -> None:
         if action is None:
@@ -221,12 +221,12 @@ class Session:
             return
         self._cursor = action.id
         self._cursor_was = self._engine.state.of(action.id).status
-        self._say_where()
+        self._say_where("next")
 
-    def _say_where(self) -> None:
+    def _say_where(self, word: str) -> None:
         action = self._engine.state.runbook.action(self._cursor)
         if action is not None:
-            self._say(show.here(self._engine.state, action))
+            self._say(show.here(self._engine.state, action, word))
 
     def _go(self, wanted: str) -> None:
         """Make another action the current one: by an action's or a step's number or id."""
@@ -252,8 +252,11 @@ class Session:
         action = state.runbook.action(self._cursor)
         step = state.runbook.step(action.step) if action else None
         if action is not None and step is not None:
-            self._say_where()
-            self._say(show.step_text(step, number_of(state, action.id)))
+            self._say_where("now")
+            number = number_of(state, action.id)
+            verbs = [verb for verb, why in self._engine.allowed(action.id).items() if not why]
+            self._out.line(f"{number} allowed: {', '.join(verbs) or 'nothing'}")
+            self._say(show.step_text(step, number))
 
     def _say(self, lines: Iterable[str]) -> None:
         for line in lines:

@@ -49,6 +49,7 @@ def opening(state: RunState, drift: Mapping[str, Drift]) -> list[str]:
     lines += [f"{clean_line(step)} in the file now: {clean_line(str(change))}" for step, change in drift.items()]
     if drift:
         lines.append("the file was edited since; this run goes on with its own copy")
+    lines.append("help lists the verbs, status shows the current step")
     return lines
 
 
@@ -58,8 +59,8 @@ def _stands(state: RunState, action: Action) -> str:
     return f"{number_of(state, action.id)} {word(mine.status)}{reason}"
 
 
-def here(state: RunState, action: Action) -> list[str]:
-    """Give the current action: number, title, state, and what can be done about what holds it."""
+def here(state: RunState, action: Action, word_: str) -> list[str]:
+    """Give the current action: number, `next` or `now`, title, host, and its state or what holds it."""
     number = number_of(state, action.id)
     held = why_held(state, action)
     mine = state.of(action.id)
@@ -70,7 +71,7 @@ def here(state: RunState, action: Action) -> list[str]:
         stands = "to do by hand: done NOTE"
     host = state.answers.hosts.get(action.id, action.host)
     where = f" on {clean_line(host)}" if host else ""
-    lines = [f"{number} next: {clean_line(action.title)}{where}, {stands}"]
+    lines = [f"{number} {word_}: {clean_line(action.title)}{where}, {stands}"]
     if mine.status is Status.UNKNOWN:
         lines.append(f"{number} how it ended is not known; retry asks for {RERUN_WORD}, done NOTE says you looked")
     return lines

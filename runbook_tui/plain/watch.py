@@ -87,7 +87,7 @@ class Watch:
         if stage == before:
             return
         self._said[attempt.id] = stage
-        if not before and stage != "confirmed":
+        if before in {"", "confirmed"} and stage != "confirmed" and attempt.status is not Status.NOT_RUN:
             self._say(state, attempt.action, _begun(attempt))
         if stage == "verifying":
             self._drain(state, attempt)
