@@ -60,6 +60,13 @@ class Desk:
             pass
         raise AssertionError(f"{pattern!r} was not heard; heard:\n" + "\n".join(self.heard))
 
+    def stop_listening(self) -> None:
+        """Put a pipe that nobody reads in the place of the output, as a reader that ended leaves it."""
+        reading, writing = os.pipe()
+        os.close(reading)
+        os.dup2(writing, self._stdout)
+        os.close(writing)
+
     async def interrupt(self) -> bool:
         """Press Ctrl-C."""
         return await self._front.interrupt()
