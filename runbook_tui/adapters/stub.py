@@ -83,13 +83,15 @@ class AnswerReader:
         return self._before.decode("utf-8", "backslashreplace")
 
 
-# The program's own output must stay in order with the script's, hence 2>&1 before all else.
+# The program's own output must stay in order with the script's, hence 2>&1 before all else. `say` puts an answer
+# together, so that the program's text itself, sent back by a forced `cat`, is none.
 _ENVIRONMENT = r"""exec 2>&1
 LC_ALL=C; export LC_ALL
 for d in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do
 case ":$PATH:" in *":$d:"*) ;; *) PATH=${PATH:+$PATH:}$d;; esac
 done
 export PATH
+say() { echo "MRB $1 @NONCE@ $2"; }
 group() { set -- $(ps -o pgid= -p $$ 2>/dev/null); echo "$1"; }
 """
 
@@ -97,11 +99,11 @@ group() { set -- $(ps -o pgid= -p $$ 2>/dev/null); echo "$1"; }
 _RUN = r"""script=$(@READ@; echo .)
 script=${script%.}
 set -- $(printf %s "$script" | cksum)
-[ "$1 $2" = "@SUM@" ] || { echo "MRB truncated @NONCE@ $2 bytes"; exit 92; }
+[ "$1 $2" = "@SUM@" ] || { say truncated "$2 bytes"; exit 92; }
 g=$(group)
-[ "${g:-0}" -gt 1 ] || { echo "MRB nogroup @NONCE@"; exit 93; }
-cd "$HOME" 2>/dev/null || { echo "MRB nohome @NONCE@ $HOME"; exit 93; }
-echo "MRB started @NONCE@ $g"
+[ "${g:-0}" -gt 1 ] || { say nogroup; exit 93; }
+cd "$HOME" 2>/dev/null || { say nohome "$HOME"; exit 93; }
+say started "$g"
 exec @SH@ -c "$script" sh@INPUT@
 """
 
@@ -109,20 +111,20 @@ exec @SH@ -c "$script" sh@INPUT@
 _SIGNAL = r"""members() {
 ps -A -o pgid= -o stat= | awk -v g=@PGID@ '$1 == g && $2 !~ /^Z/ { n++ } END { print n + 0 }'
 }
-[ "$(group)" != @PGID@ ] || { echo "MRB refused @NONCE@"; exit 94; }
+[ "$(group)" != @PGID@ ] || { say refused; exit 94; }
 kill -@SIGNAL@ -@PGID@
 i=0
 while n=$(members); [ "$n" -gt 0 ] && [ $i -lt 20 ]; do
 if sleep 0.1 2>/dev/null; then i=$((i+1)); else sleep 1; i=$((i+10)); fi
 done
-echo "MRB alive @NONCE@ $n"
+say alive "$n"
 """
 
 _IDENTITY = r"""for t in dd cksum ps awk id uname printf; do
-command -v $t >/dev/null 2>&1 || { echo "MRB missing @NONCE@ $t"; exit 95; }
+command -v $t >/dev/null 2>&1 || { say missing "$t"; exit 95; }
 done
-[ -d "$HOME" ] || { echo "MRB nohome @NONCE@ $HOME"; exit 93; }
-echo "MRB identity @NONCE@ $(id -un) $(uname -n)"
+[ -d "$HOME" ] || { say nohome "$HOME"; exit 93; }
+say identity "$(id -un) $(uname -n)"
 """
 
 

@@ -9,7 +9,7 @@ import pytest
 from runbook_tui.adapters.ssh import SshShell
 from runbook_tui.adapters.ssh_target import SshSettings
 from runbook_tui.core.model import Host, HostName
-from tests.support.sshd import KeyPair, SshFiles, Sshd, operator_key, running_sshd, write_ssh_files
+from tests.support.sshd import KeyPair, Sshd, SshFiles, operator_key, running_sshd, write_ssh_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,6 @@ def files(tmp_path_factory: pytest.TempPathFactory, operator: KeyPair, server: S
 
 def ssh_shell(files: SshFiles, ssh: str = "old.test", pin: HostKey | None = None, **changes: object) -> SshShell:
     """Make a shell of role `old` with these files; `changes` are fields of SshSettings."""
-    fields: dict[str, object] = {
-        "config_files": (files.config,), "known_hosts_files": (files.known_hosts,), "home": files.config.parent, **changes,
-    }  # fmt: skip
+    files_of_test = {"config_files": (files.config,), "known_hosts_files": (files.known_hosts,)}
+    fields: dict[str, object] = {**files_of_test, "home": files.config.parent, **changes}
     return SshShell(Host(HostName("old"), ssh), pin, SshSettings(**fields))  # type: ignore[arg-type]

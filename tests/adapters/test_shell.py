@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runbook_tui.ports import Shell
-    from tests.support.sshd import SshFiles, Sshd
+    from tests.support.sshd import Sshd, SshFiles
 
 
 @pytest.fixture(params=["local", "ssh"])
@@ -41,11 +41,24 @@ async def run(shell: Shell, script: str, stdin: bytes | None = None) -> tuple[En
     return ended, b"".join(output)
 
 
-async def until_output(output: list[bytes], wanted: bytes) -> None:
-    """Wait until the wanted bytes have come."""
-    async with asyncio.timeout(10):
-        while wanted not in b"".join(output):
-            await asyncio.sleep(0.01)
+class Output:
+    """A sink that can be waited on."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self._came = asyncio.Event()
+
+    def __call__(self, data: bytes) -> None:
+        """Take bytes."""
+        self.data += data
+        self._came.set()
+
+    async def until(self, wanted: bytes) -> None:
+        """Wait until the wanted bytes have come."""
+        async with asyncio.timeout(10):
+            while wanted not in self.data:
+                self._came.clear()
+                await self._came.wait()
 
 
 @pytest.mark.parametrize("code", [0, 1, 3, 137, 255])
@@ -161,19 +174,19 @@ async def test_process_group_is_the_jobs_own(shell: Shell) -> None:
 
 async def test_term_ends_a_pipeline_with_children(shell: Shell) -> None:
     """TERM to the group ends everything in it, and none is left."""
-    output: list[bytes] = []
-    job = await shell.start("echo up; sleep 600 | sleep 601; echo not reached", output.append)
-    await until_output(output, b"up")
+    output = Output()
+    job = await shell.start("echo up; sleep 600 | sleep 601; echo not reached", output)
+    await output.until(b"up")
     assert await shell.signal_group(job.pgid, "TERM") == 0
     assert await job.wait() == Ended(signal="TERM")
-    assert b"".join(output) == b"up\n"
+    assert output.data == b"up\n"
 
 
 async def test_script_that_ignores_term_is_counted_and_killed(shell: Shell) -> None:
     """A script that ignores TERM is told to live on, and KILL ends it."""
-    output: list[bytes] = []
-    job = await shell.start("trap '' TERM; echo up; while :; do sleep 0.2; done", output.append)
-    await until_output(output, b"up")
+    output = Output()
+    job = await shell.start("trap '' TERM; echo up; while :; do sleep 0.2; done", output)
+    await output.until(b"up")
     assert await shell.signal_group(job.pgid, "TERM") >= 1
     assert await shell.signal_group(job.pgid, "KILL") == 0
     assert await job.wait() == Ended(signal="KILL")

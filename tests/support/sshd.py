@@ -50,16 +50,14 @@ class KeyPair:
     public: str
 
 
-def make_key(
-    folder: Path, name: str = "id_ed25519", *, kind: str = "ed25519", passphrase: str = ""
-) -> KeyPair:
+def make_key(folder: Path, name: str = "id_ed25519", *, kind: str = "ed25519", passphrase: str = "") -> KeyPair:
     """Make a key pair `folder/name` and `folder/name.pub`."""
     import asyncssh  # noqa: PLC0415 -- collecting tests must not pay for it
 
     folder.mkdir(parents=True, exist_ok=True)
     key = asyncssh.generate_private_key(f"ssh-{kind}", comment=None)
     private = folder / name
-    key.write_private_key(str(private), passphrase=passphrase or None)
+    key.write_private_key(str(private), "pkcs8-pem" if passphrase else "openssh", passphrase=passphrase or None)
     private.chmod(0o600)
     public = key.export_public_key().decode("ascii").strip()
     private.with_name(f"{name}.pub").write_text(f"{public}\n", encoding="ascii")
@@ -264,18 +262,14 @@ def start_sshd(
         daemon.kill()
         daemon.wait()
     log = folder / "sshd.log"
-    raise SshdError(
-        f"the SSH server did not start: {log.read_text(errors='replace') if log.exists() else ''}"
-    )
+    raise SshdError(f"the SSH server did not start: {log.read_text(errors='replace') if log.exists() else ''}")
 
 
 def _answered_or_ended(daemon: subprocess.Popen[bytes], port: int) -> bool:
     return daemon.poll() is not None or _listens(port)
 
 
-def _launch(
-    folder: Path, port: int, environment: Mapping[str, str], options: Sequence[str]
-) -> subprocess.Popen[bytes]:
+def _launch(folder: Path, port: int, environment: Mapping[str, str], options: Sequence[str]) -> subprocess.Popen[bytes]:
     sshd = find_sshd()
     if sshd is None:
         settings = {"folder": str(folder), "port": port, "environment": dict(environment)}
