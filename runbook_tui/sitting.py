@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 class FrontEnd(Protocol):
     """What shows the engine and sends it intents."""
 
+    @property
+    def broken(self) -> bool:
+        """Whether it ended by a fault of its own, which it has shown."""
+
     async def run(self) -> str:
         """Go on until the run is to be left; give why."""
 
@@ -126,7 +130,8 @@ def _shells() -> ShellFactory:
         if host.name == LOCAL:
             return LocalShell(host)
         # Loaded for the first host that is not this machine: asyncssh takes its time.
-        from runbook_tui.adapters.ssh import SshSettings, SshShell  # noqa: PLC0415
+        from runbook_tui.adapters.ssh import SshShell  # noqa: PLC0415
+        from runbook_tui.adapters.ssh_target import SshSettings  # noqa: PLC0415
 
         return SshShell(host, pin, SshSettings.from_environment(os.environ))
 
@@ -175,9 +180,9 @@ async def _attend(engine: Engine, wishes: Wishes) -> ExitCode:
         sitting: asyncio.Task[str] | None = None
 
         def leave(why: str, code: ExitCode) -> None:
-            forced.append((why, code))
-            if sitting is not None:
+            if sitting is not None and not forced:
                 sitting.cancel()
+            forced.append((why, code))
 
         front = _front_end(engine, wishes, lambda: leave("the terminal is gone", ExitCode.SIGHUP))
         interrupting: set[asyncio.Task[None]] = set()
@@ -199,6 +204,8 @@ async def _attend(engine: Engine, wishes: Wishes) -> ExitCode:
             await engine.pause(why)
         finally:
             front.close(why)
+        if front.broken:
+            return ExitCode.FAULT
         if code is None:
             code = ExitCode.NOT_GREEN if ended_with_failures(engine.state) else ExitCode.OK
         return code

@@ -24,6 +24,11 @@ class PlainFrontEnd:
         self._out = Output(stdout)
         self._session = Session(engine, Input(stdin), self._out, prompt=os.isatty(stdin) and os.isatty(stdout))
 
+    @property
+    def broken(self) -> bool:
+        """False: a fault is raised."""
+        return False
+
     async def run(self) -> str:
         """Go on until `quit` or the end of input; give which. Calls `hung_up` when nobody can read any more."""
         watching = asyncio.create_task(self._watch_reader())
