@@ -232,4 +232,6 @@ def _flaw(error: ChainError, seq: int, before: list[Record]) -> Flaw:
         return Flaw(FlawKind.BAD, seq, f"record {seq} is bad: {error}")
     versions = [v for r in before if (v := getattr(r.event, "version", ""))]
     written = f"; the run was last opened by version {versions[-1]}" if versions else ""
-    return Flaw(FlawKind.FOREIGN, seq, f"record {seq} was written by another version: {error}{written}")
+    why = f"record {seq} was written by another version: {error}{written}"
+    # An intact line may have been forged: its names go to a terminal.
+    return Flaw(FlawKind.FOREIGN, seq, "".join(c if c.isprintable() else "�" for c in why))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import random
@@ -291,3 +292,41 @@ def test_a_full_file_size_limit_leaves_the_journal_as_it_was(tmp_path: Path) -> 
     assert int(size) == limit - 100
     assert int(seq) == 9
     assert verify_run(folder).ok
+
+
+def test_a_durable_record_is_synced_whole_before_it_is_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is asked to keep the record after all of it was written, once; a casual record does not ask."""
+    folder = new_run(tmp_path)
+    journal = JsonLinesJournal(folder, HeldClock())
+    synced: list[int] = []
+
+    def sync(descriptor: int) -> None:
+        os.fdatasync(descriptor)
+        synced.append(os.fstat(descriptor).st_size)
+
+    monkeypatch.setattr("runbook_tui.adapters.journal.sync_data", sync)
+    journal.append(NOTE, durable=False)
+    assert synced == []
+    journal.append(NOTE)
+    assert synced == [(folder / "events.jsonl").stat().st_size]
+
+
+def test_a_record_that_the_disk_would_not_keep_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When syncing fails the record is not half there: it is cut off, told, and the next one takes its place."""
+    folder = new_run(tmp_path)
+    whole = (folder / "events.jsonl").read_bytes()
+    journal = JsonLinesJournal(folder, HeldClock())
+
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("runbook_tui.adapters.journal.sync_data", fail)
+        with pytest.raises(StateDirError, match="the disk reports an error"):
+            journal.append(NOTE)
+    assert (folder / "events.jsonl").read_bytes() == whole
+    assert journal.append(NOTE).seq == 9

@@ -234,3 +234,12 @@ def test_a_field_of_the_wrong_kind_is_refused() -> None:
     record = record_of(replace(ev.RunClosed(count=1), count="many"))  # type: ignore[arg-type]
     with pytest.raises(UnknownRecordError, match="count"):
         decode(encode(record))
+
+
+def test_a_forged_record_cannot_write_to_the_terminal() -> None:
+    """The names in a record that is not known are shown without control characters."""
+    line = foreign_line(LINES[0], "zap\x1b]0;title\x07")
+    *_, problem = read_records(LINES[0] + line)
+    assert problem is not None
+    assert problem.kind is FlawKind.FOREIGN
+    assert problem.why.isprintable()

@@ -78,12 +78,12 @@ def lines_of(events: list[ev.Event]) -> list[bytes]:
     return lines
 
 
-def foreign_line(before: bytes) -> bytes:
-    """Give an intact line that follows `before` with an event only a later version knows."""
+def foreign_line(before: bytes, field: str = "") -> bytes:
+    """Give an intact line that follows `before` with an event, or else a field, only a later version knows."""
     last = decode(before)
     event = ev.Noted(text="", by="ada")
     record = stamp(event, seq=last.seq + 1, at=START, mono=1.0, boot=BOOT, prev=last.hash)
-    body = {**json.loads(encode(record)), "type": "teleported"}
+    body = json.loads(encode(record)) | ({field: ""} if field else {"type": "teleported"})
     body["hash"] = hashlib.sha256(last.hash.encode() + canonical(body)).hexdigest()
     return json.dumps(body, separators=(",", ":")).encode() + b"\n"
 
