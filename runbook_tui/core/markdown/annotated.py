@@ -209,8 +209,7 @@ class AnnotatedReader:
         for node in _comment_places(item):
             self._take(found, node)
         self.problems += found.problems
-        texts = words.sentences(first_text(item))
-        title = words.plain_title(texts[0]).rstrip(" :") if texts else ""
+        title = words.item_title(first_text(item))
         step = DraftStep(title or "(untitled)", item.line + 1, 0, self._path(), found.step)
         self._add(step, owner)
         self.owners.give(item, step)

@@ -251,9 +251,7 @@ class BareReader:
                 self._to_current(item)
                 self._warn(words.plain_title(text))
                 continue
-            parts = words.sentences(text)
-            title = words.plain_title(parts[0]).rstrip(" :") if parts else ""
-            step = self._add(title, item.line + 1, parent)
+            step = self._add(words.item_title(text), item.line + 1, parent)
             self.step = step
             self.owners.give(item, step)
             self._item_body(item, step)

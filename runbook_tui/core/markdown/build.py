@@ -17,7 +17,6 @@ from runbook_tui.core.markdown.actions import (
     digest,
     step_parts,
 )
-from runbook_tui.core.markdown.sections import Draft, DraftPhase, DraftStep
 from runbook_tui.core.markdown.shell import logical_lines
 from runbook_tui.core.markdown.vocabulary import FENCE_KINDS, did_you_mean
 from runbook_tui.core.model import (
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from runbook_tui.core.markdown.attributes import Attributes
     from runbook_tui.core.markdown.classify import Decision
     from runbook_tui.core.markdown.fences import Fence
+    from runbook_tui.core.markdown.sections import Draft, DraftPhase, DraftStep
 
 BLOCK_KINDS = dict(
     zip(

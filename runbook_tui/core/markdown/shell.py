@@ -12,7 +12,7 @@ KNOWN = word_set("""
     b2sum base64 bash brew bundle cargo cat certbot chgrp chmod chown chroot chsh clear cmp composer consul cp createdb
     createuser cryptsetup curl cut date dd deluser df diff dig dmesg dnf doas docker docker-compose dovecot doveadm
     doveconf dpkg dpkg-reconfigure dropdb du echo etcdctl exim exim4 export fail2ban-client fallocate fdisk fetchmail
-    file find firewall-cmd flyctl freebsd-update fsck gcloud gem gh git glab go gpg grep groupadd gsutil gunzip gzip
+    find firewall-cmd flyctl freebsd-update fsck gcloud gem gh git glab go gpg grep groupadd gsutil gunzip gzip
     head helm htpasswd id ifconfig imapsync install invoke-rc.d ip ip6tables iptables java journalctl jq kill killall
     kubectl ldapsearch ln locale-gen localectl ls lsblk lsof make makemap mkdir mkfs.ext4 mkswap mktemp mount mv mysql
     mysqladmin mysqldump newaliases nft nginx nmap nodetool npm nslookup oc opendkim-genkey openssl pacman passwd patch
@@ -33,7 +33,7 @@ KNOWN = word_set("""
 CONTROL = word_set("if then else elif fi for while until do done case esac in function set unset return exit")
 _WRAPPERS = frozenset({"sudo", "doas", "time", "nohup", "env", "exec", "command"})
 INTERACTIVE = word_set(
-    "vi vim nano emacs ed pico joe mcedit ee top htop less more man mutt mc tmux screen irb ftp sftp telnet"
+    "vi vim nano emacs ed pico joe mcedit ee top htop less more man mutt mc tmux screen irb ftp sftp telnet watch"
 )
 EDITORS = word_set("vi vim nano emacs ed pico joe mcedit ee gedit sudoedit $editor")
 
@@ -161,7 +161,10 @@ def shape(line: str) -> Shape:
         return Shape.ASSIGNMENT
     if name in KNOWN:
         return Shape.COMMAND
-    if first[0] in "{(!" or name in CONTROL or _FUNCTION.match(first):
+    if first[0] in "{(!" and not _FUNCTION.match(first):
+        inside = program(first.lstrip("{(! "))
+        return Shape.COMMAND if inside in KNOWN or inside in CONTROL else Shape.UNCERTAIN
+    if name in CONTROL or _FUNCTION.match(first):
         return Shape.COMMAND if name != "set" or re.match(r"set\s+[-+]", first) else Shape.SETTING
     if name.rpartition("/")[2] in KNOWN or re.match(r"(\./|~/|/)[\w./+-]*(s?bin/|\.sh\b)", name):
         return Shape.COMMAND
@@ -197,6 +200,10 @@ def is_interactive(line: str) -> bool:
     if name.rpartition("/")[2] in INTERACTIVE or name.lower() == "$editor" or name == "visudo":
         return "-c" not in words[1:] or name not in {"vi", "vim"}
     match name:
+        case "docker" | "podman" | "kubectl" | "k" | "oc":
+            return "debug" in words or bool({"-it", "-ti"} & set(words)) or {"-i", "-t"} <= set(words)
+        case "gcloud":
+            return "ssh" in words and not any(w.startswith("--command") for w in words)
         case "crontab":
             return "-e" in words
         case "openssl":

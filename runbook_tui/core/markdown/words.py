@@ -16,8 +16,8 @@ _VERBS = word_set("""
     look lower make map mark merge migrate modify monitor mount move navigate notify obtain open order pause perform
     pick point power prepare press promote provision publish pull purge push put query raise read reboot rebuild recheck
     record recreate redirect reduce refresh regenerate register reinstall release reload remove rename repeat replace
-    replicate request reset resize restart restore resume resync retrieve revert review revoke roll rotate run save scale
-    schedule scp search select send set setup shut sign silence ssh start stop submit suspend switch sync
+    replicate request reset resize restart restore resume resync retrieve revert review revoke roll rotate run save
+    scale schedule scp search select send set setup shut sign silence ssh start stop submit suspend switch sync
     synchronize tag take tell terminate test transfer trigger try tune turn type uncomment undo uninstall unlock
     unmount unpause update upgrade upload use validate verify visit wait watch write
     """)  # fmt: skip
@@ -123,6 +123,13 @@ def step_title(paragraph: str) -> str:
         return ""
     chosen = next((part for part in reversed(parts) if is_imperative(part)), parts[-1])
     return plain_title(chosen).rstrip(" :")
+
+
+def item_title(text: str) -> str:
+    """Give the title of an item: its first sentence, without the colon or full stop it ends in."""
+    parts = sentences(text)
+    title = plain_title(parts[0]).rstrip(" :") if parts else ""
+    return title[:-1] if title.endswith(".") and not title.endswith(("..", "etc.")) else title
 
 
 def role_of(title: str) -> PhaseRole | None:
