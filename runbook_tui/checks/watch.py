@@ -52,6 +52,7 @@ class Watch:
         self._turned = turned
         self._changed = changed
         self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
         self._views = {
             name: CheckView(
                 name=name, type=spec.type, label=spec.label or name, asks=probe.asks, state=CheckState.UNKNOWN,
@@ -76,7 +77,11 @@ class Watch:
             ]
 
     async def stop(self) -> None:
-        """Look no more; idempotent."""
+        """Look no more; idempotent.
+
+        A cancellation may be swallowed by what a probe awaits (CPython's `wait_for` before 3.12 can), hence the flag.
+        """
+        self._stopping = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -85,8 +90,10 @@ class Watch:
         spec, _ = self._probes[name]
         await self._clock.sleep(delay)
         failures = 0
-        while True:
+        while not self._stopping:
             reading = await self.look(name)
+            if self._stopping:
+                return
             failures = failures + 1 if reading.state is CheckState.UNKNOWN else 0
             await self._clock.sleep(spec.every * min(2**failures, 8) if failures else spec.every)
 
@@ -94,7 +101,8 @@ class Watch:
         """Look once now. Past its timeout a check is UNKNOWN and keeps its last value."""
         spec, probe = self._probes[name]
         try:
-            reading = await asyncio.wait_for(probe.read(self._hosts), spec.timeout)
+            async with asyncio.timeout(spec.timeout):
+                reading = await probe.read(self._hosts)
         except TimeoutError:
             reading = Reading(CheckState.UNKNOWN, f"no answer within {spec.timeout:g} s")
         self._take(name, reading)

@@ -76,9 +76,11 @@ class Connections:
         try:
             identity = await self.shell(name).connect()
         except HostError as error:
-            self._problems[name] = str(error)
+            title = error.title if error.title.startswith(name) else f"{name}: {error.title}"
+            named = HostError(title, error.detail, error.hint)
+            self._problems[name] = str(named)
             self._identities.pop(name, None)
-            raise
+            raise named from error
         else:
             self._problems.pop(name, None)
             self._identities[name] = identity
