@@ -46,10 +46,11 @@ TYPES: Mapping[str, Callable[[Mapping[str, object]], Probe]] = {
 
 
 def probes(state: RunState) -> dict[str, tuple[CheckSpec, Probe]]:
-    """Give the checks of a run: `ssh` for every host it can reach, then the runbook's own, literals resolved."""
+    """Give the checks of a run: its own, literals resolved, and `ssh` for every other host it can reach."""
     found: dict[str, tuple[CheckSpec, Probe]] = {}
+    watched = {str(spec.options.get("host")) for spec in state.runbook.checks if spec.type == "ssh"}
     for host in state.hosts.values():
-        if host.name != LOCAL and host.ssh:
+        if host.name != LOCAL and host.ssh and host.name not in watched:
             spec = CheckSpec(name=f"ssh-{host.name}", type="ssh", every=30.0, timeout=20.0, label=f"ssh {host.name}")
             found[spec.name] = (spec, SshProbe(host.name))
     for spec in state.runbook.checks:
