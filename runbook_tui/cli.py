@@ -170,11 +170,11 @@ def lint(file: File, as_json: AsJson = False) -> None:
     """Check a runbook: exit 0 without errors, 3 with errors."""
     from runbook_tui.core.markdown import lint_json, lint_text  # noqa: PLC0415
 
-    path, _, runbook = _read(file)
+    _, _, runbook = _read(file)
     if as_json:
         say_json(lint_json(runbook))
     else:
-        say(lint_text(runbook, str(path)))
+        say(lint_text(runbook))
     if runbook.errors:
         raise typer.Exit(int(RunbookError.exit_code))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runbook_tui.core.markdown.drift import Drift
 from runbook_tui.core.model import ActionKind
 from runbook_tui.core.proposal import YES
 from runbook_tui.core.run import Status
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from runbook_tui.checks.watch import CheckView
-    from runbook_tui.core.markdown.drift import Drift
     from runbook_tui.core.model import Action, Step
     from runbook_tui.core.proposal import Proposal
     from runbook_tui.core.run import RunState
@@ -46,11 +46,22 @@ def opening(state: RunState, drift: Mapping[str, Drift]) -> list[str]:
             mine = state.of(action.id)
             if mine.status is not Status.TODO:
                 lines.append(_stands(state, action))
-    lines += [f"{clean_line(step)} in the file now: {clean_line(str(change))}" for step, change in drift.items()]
-    if drift:
-        lines.append("the file was edited since; this run goes on with its own copy")
+    lines += _drifted(state, drift)
     lines.append("help lists the verbs, status shows the current step")
     return lines
+
+
+def _drifted(state: RunState, drift: Mapping[str, Drift]) -> list[str]:
+    """Say which steps the edited file has otherwise; nothing where every step is the same."""
+    others = {step_id: change for step_id, change in drift.items() if change is not Drift.SAME}
+    if not others:
+        return []
+    lines = ["the runbook's file was edited since; this run goes on with its own copy"]
+    for step_id, change in others.items():
+        step = state.runbook.step(step_id)
+        name = f"{step.number} {clean_line(step.title)}" if step else clean_line(step_id)
+        lines.append(f"in the file now {change}: {name}")
+    return [*lines, f"in the file now same: {len(drift) - len(others)} steps"]
 
 
 def _stands(state: RunState, action: Action) -> str:
