@@ -53,7 +53,7 @@ class VerbCommands(Provider):
         found: list[tuple[str, Content, Callable[[], None]]] = []
         for key in KEYS:
             why, name = refused.get(key.id, ""), key.label.rstrip("…")
-            said = untrusted_line(f"not now: {why}", "$muted") if why else Content.styled(key.help, "$muted")
+            said = untrusted_line(f"not now: {why}" if why else key.help, "not bold $muted")
             shown = Content.assemble((name, "dim" if why else "bold"), f"  {key.shown}\n", said)
             refusal = f"{name} is refused: {why}."
             found.append((name, shown, partial(app.say, refusal) if why else partial(main.action_verb, key.id)))

@@ -14,6 +14,7 @@ from runbook_tui.core.settle import effective, shown_status
 from runbook_tui.core.verbs import has_way_back, number_of, why_held
 from runbook_tui.ui.themes import host_style
 from runbook_tui.ui.untrusted import untrusted, untrusted_line
+from runbook_tui.ui.widgets.fitted import hanging
 from runbook_tui.ui.words import STATUS, ending, took
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from runbook_tui.core.run import Attempt, RunState
     from runbook_tui.ports import Identity
 
-LABEL = 11
+LABEL = 12
 """Columns of the labels left of a value."""
 KIND_WORDS = {
     ActionKind.COMMAND: "command",
@@ -59,21 +60,19 @@ def status_sign(status: Status) -> Content:
     return Content.styled(f"{sign.glyph} {sign.word}", sign.style)
 
 
-def fact(label: str, value: Content, style: str = "$muted") -> Content:
+def fact(label: str, value: Content, width: int, style: str = "$muted") -> Content:
     """Give a labelled line; further lines of the value stand under the first."""
-    pad = "\n" + " " * (LABEL + 2)
-    lines = value.split("\n")
-    return Content.assemble((f"  {label:<{LABEL}}", style), Content(pad).join(lines))
+    return hanging(Content.styled(f"  {label:<{LABEL}}", style), value, width)
 
 
-def command_lines(action: Action) -> Content:
+def command_lines(action: Action, width: int) -> Content:
     """Give the action's text as it would run, each line with a prompt or, for a file, a rule before it."""
     mark = "│ " if action.kind is ActionKind.FILE else "$ "
     lines = untrusted(action.text.rstrip("\n")).split("\n")
     shown = []
     for number, line in enumerate(lines):
         prompt = mark if number == 0 or action.kind is ActionKind.FILE else "  "
-        shown.append(Content.assemble(("  " + prompt, "$muted"), line))
+        shown.append(hanging(Content.styled("  " + prompt, "$muted"), line, width))
     return Content("\n").join(shown)
 
 
@@ -87,7 +86,7 @@ def done_when(action: Action) -> Content:
     if action.kind is ActionKind.FILE:
         parts.append(Content("the file is in its place"))
         if action.file and action.file.validate:
-            parts.append(Content.assemble("valid      ", untrusted_line(action.file.validate)))
+            parts.append(Content.assemble(untrusted_line(action.file.validate), " says it is valid"))
     else:
         parts.append(Content(f"exit status {' or '.join(str(code) for code in sorted(action.exits))}"))
     if action.expect:
@@ -97,14 +96,14 @@ def done_when(action: Action) -> Content:
     ]
     for verify in action.verifies:
         where = Content.assemble(" on ", host(verify.host)) if verify.host and verify.host != action.host else ""
-        parts.append(Content.assemble("proof", where, " ", untrusted_line(verify.text.strip())))
+        parts.append(Content.assemble("proof", where, " ", untrusted(verify.text.strip())))
     return Content("\n").join(parts)
 
 
 def way_back(state: RunState, action: Action) -> Content:
     """Give how the action is undone, or that the runbook names no way."""
     if action.undos:
-        return Content("\n").join(untrusted_line(u.text.strip()) for u in action.undos)
+        return Content("\n").join(untrusted(u.text.strip()) for u in action.undos)
     if has_way_back(state, action):
         return Content("the file as it was is put back from its backup")
     return Content.styled("the runbook names none", "$muted")
@@ -141,22 +140,22 @@ def action_head(seen: Seen, action: Action, *, chosen: bool) -> Content:
     return Content.assemble(*parts, "   ", status_sign(status))
 
 
-def action_body(seen: Seen, action: Action) -> Content:
+def action_body(seen: Seen, action: Action, width: int) -> Content:
     """Give everything the operator needs before pressing a key on this action."""
     now = effective(seen.state, action)
     lines = []
     if now.kind is ActionKind.WAIT:
         lines.append(Content.assemble(("  ⧗ ", "$muted"), f"wait {took(now.wait_for or 0)}"))
     elif now.text.strip():
-        lines += [command_lines(now), Content("")]
+        lines += [command_lines(now, width), Content("")]
     if now.kind in {ActionKind.COMMAND, ActionKind.FILE}:
-        lines.append(fact("where", where(seen, now)))
-    lines.append(fact("done when", done_when(now)))
+        lines.append(fact("where", where(seen, now), width))
+    lines.append(fact("done when", done_when(now), width))
     if now.kind in {ActionKind.COMMAND, ActionKind.FILE}:
-        lines.append(fact("way back", way_back(seen.state, now)))
+        lines.append(fact("way back", way_back(seen.state, now), width))
     if held := why_held(seen.state, action):
         why = Content("\n").join(untrusted_line(h.why) for h in held)
-        lines.append(fact("held", why, "$warning"))
+        lines.append(fact("held", why, width, "$warning"))
     return Content("\n").join(lines)
 
 
@@ -188,11 +187,16 @@ def _first_line(status: Status, reason: str, attempt: Attempt) -> Content:
     return Content.assemble(*parts)
 
 
-def advice(status: Status) -> str:
-    """Name the verbs that make sense after an attempt that did not go well."""
-    return {
-        Status.FAILED: "r retry · e edit and retry · u undo · s skip · m mark done",
-        Status.STOPPED: "r retry · e edit and retry · u undo · s skip · m mark done",
-        Status.NOT_RUN: "r retry · s skip",
-        Status.UNKNOWN: "Look on the host first. Then r run it again (rerun is typed) · m mark done · s skip",
-    }.get(status, "")
+WAYS_ON = (
+    ("retry", "r retry"), ("edit", "e edit and retry"), ("undo", "u undo"), ("done", "m mark done"), ("skip", "s skip"),
+)  # fmt: skip
+
+
+def advice(status: Status, refused: Mapping[str, str]) -> str:
+    """Name the verbs that make sense after an attempt that did not go well; `refused` is by key id."""
+    if status not in RESULTS:
+        return ""
+    ways = " · ".join(text for key, text in WAYS_ON if not refused.get(key))
+    if status is Status.UNKNOWN:
+        return f"Look on the host first how it stands there. Then: {ways}"
+    return ways

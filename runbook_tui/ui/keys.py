@@ -24,7 +24,7 @@ class Key:
 
 KEYS = (
     Key("confirm", "c", "c", "Confirm…",
-        "Shows exactly what would run and where. `y` runs it, Enter never does.", Verb.CONFIRM, 1),
+        "Shows exactly what would run and where. y runs it, Enter never does.", Verb.CONFIRM, 1),
     Key("retry", "r", "r", "Retry…",
         "Does it again after it failed, was stopped or is done, through the same confirmation.", Verb.RETRY, 3),
     Key("skip", "s", "s", "Skip…", "Leaves it out. Asks for the reason.", Verb.SKIP, 2),
@@ -55,7 +55,7 @@ OTHER_KEYS = (
     ("Tab", "The next pane. On a small terminal it fills the screen; Esc goes back."),
     ("PgUp PgDn", "Scrolls the pane that has the focus, else the output. End follows the output again."),
     ("Ctrl-P", "The command palette: every verb by name."),
-    ("Ctrl-C", "Copies selected text. Otherwise stops what runs, or leaves like `q`."),
+    ("Ctrl-C", "Copies selected text. Otherwise stops what runs, or leaves like q."),
     ("Esc", "Closes a dialog. Nothing has happened then."),
 )
 

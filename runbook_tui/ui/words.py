@@ -85,7 +85,7 @@ def plural(count: int, one: str, many: str = "") -> str:
 def bar(percent: int, width: int) -> str:
     """Draw a progress bar of that many cells."""
     full = round(max(0, min(100, percent)) * width / 100)
-    return "█" * full + "░" * (width - full)
+    return "━" * full + "─" * (width - full)
 
 
 def ending(attempt: Attempt) -> str:

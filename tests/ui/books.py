@@ -113,7 +113,7 @@ def migration() -> Runbook:
         "last", "Copy what changed since the last pass",
         "rsync -aH --delete-after --backup-dir=/home/plop/.before-last --info=progress2 \\\n"
         "  ~plop/Maildir/ root@new:/home/plop/Maildir/\n",
-        danger=True, undos=(Undo("service postfix start\nservice dovecot start\n", 16),),
+        danger=True, line=5, undos=(Undo("service postfix start\nservice dovecot start\n", 16),),
         verifies=(Verify('test -z "$(rsync -anic ~plop/Maildir/ root@new:/home/plop/Maildir/)"\n', 17),),
     )  # fmt: skip
     audit = action("audit", "Compare both sides", "mailrunbook audit\n", host=None,

@@ -8,13 +8,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from runbook_tui.ui.app import RunbookApp
-from tests.ui.scripted import START
+from tests.ui.scripted import START, Scripted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runbook_tui.engine import Engine
-    from tests.ui.scripted import Scripted
 
 
 class HeldClock:
@@ -46,7 +45,7 @@ async def until(predicate: Callable[[], object], deadline: float = 10.0) -> None
 
 def an_app(engine: Scripted | Engine, clock: HeldClock, **options: Any) -> RunbookApp:  # noqa: ANN401
     """Make the app around a stand-in or a real engine, with the held clock."""
-    real = getattr(engine, "engine", engine)
+    real = engine.engine if isinstance(engine, Scripted) else engine
     return RunbookApp(real, clock=clock, now=clock.now, **options)
 
 

@@ -8,11 +8,11 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from runbook_tui.core.proposal import YES
 from runbook_tui.ui.rhythm import BURST, GUARD, Rhythm
+from runbook_tui.ui.screens.boxed import Boxed
 from runbook_tui.ui.untrusted import untrusted_line
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 ALONE = 2 * BURST
 """Seconds after `y` in which another key or a paste takes it back: then it was the first byte of a burst."""
+
+
+LEAST_WIDTH, LEAST_HEIGHT = 40, 10
+"""Below this the dialog cannot be read, so nothing can be agreed to."""
 
 
 class YesButton(Button):
@@ -41,7 +45,7 @@ class WordInput(Input):
         event.prevent_default()
 
 
-class AskScreen(ModalScreen[str]):
+class AskScreen(Boxed[str]):
     """Asks before something happens; gives `y` or the typed word, or None when it was left.
 
     `wants` is YES or the exact word that has to be typed. Subclasses give the body.
@@ -72,8 +76,10 @@ class AskScreen(ModalScreen[str]):
 
     @property
     def ready(self) -> bool:
-        """Whether the dialog has been on the screen long enough for its keys to count."""
-        return self._painted is not None and self._rhythm.clock() - self._painted >= GUARD
+        """Whether the dialog has been on the screen, and readable, long enough for its keys to count."""
+        if self._painted is None or self.size.width < LEAST_WIDTH or self.size.height < LEAST_HEIGHT:
+            return False
+        return self._rhythm.clock() - self._painted >= GUARD
 
     def body(self) -> Iterable[Widget]:
         """Give what is asked about."""
@@ -98,15 +104,17 @@ class AskScreen(ModalScreen[str]):
     def on_screen_resume(self) -> None:
         """Start the time that keys are ignored anew, whenever the dialog comes to the front."""
         self._painted = None
+        self.call_after_refresh(self.fit)
+
+    def fit(self) -> None:
+        """Fit the body, and only then count the dialog as painted."""
+        super().fit()
         self.call_after_refresh(self._on_painted)
 
     def _on_painted(self) -> None:
-        self._painted = self._rhythm.clock()
+        if self._painted is None:
+            self._painted = self._rhythm.clock()
         self._hint()
-
-    def on_resize(self) -> None:
-        """Say anew whether there is more to read below."""
-        self.call_after_refresh(self._hint)
 
     def _hint(self) -> None:
         body = self.query_one("#ask-body", VerticalScroll)

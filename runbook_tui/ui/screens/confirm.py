@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -12,6 +13,7 @@ from runbook_tui.core.model import ActionKind
 from runbook_tui.ui import describe
 from runbook_tui.ui.screens.ask import AskScreen
 from runbook_tui.ui.untrusted import untrusted, untrusted_line
+from runbook_tui.ui.widgets.fitted import Fitted
 from runbook_tui.ui.words import STATUS, ending, plural
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class ConfirmScreen(AskScreen):
     def body(self) -> Iterable[Widget]:
         """Give where, what, the differences, what counts as done, the way back, warnings, earlier attempts."""
         proposal = self.proposal
-        yield Static(_where(proposal, self._state), classes="facts")
+        yield Fitted(partial(_where, proposal, self._state), classes="facts")
         if proposal.warnings:
             warnings = (Content.assemble(("! ", "bold $warning"), untrusted_line(w)) for w in proposal.warnings)
             yield Static(Content("\n").join(warnings), classes="warnings")
@@ -54,9 +56,9 @@ class ConfirmScreen(AskScreen):
             yield Static(untrusted(proposal.command.rstrip("\n")), classes="command", id="command")
         if proposal.kind is not ActionKind.FILE and proposal.detail:
             yield Static(untrusted(proposal.detail), classes="facts")
-        yield Static(_consequences(proposal), classes="facts")
+        yield Fitted(partial(_consequences, proposal), classes="facts")
         if self._state.of(proposal.action).attempts:
-            yield Static(_before(proposal, self._state), classes="facts")
+            yield Fitted(partial(_before, proposal, self._state), classes="facts")
 
 
 def _heading(proposal: Proposal, *, again: bool) -> Content:
@@ -71,19 +73,19 @@ def _heading(proposal: Proposal, *, again: bool) -> Content:
     return Content.assemble(*parts)
 
 
-def _where(proposal: Proposal, state: RunState) -> Content:
+def _where(proposal: Proposal, state: RunState, width: int) -> Content:
     if proposal.host is None:
-        return describe.fact("where", untrusted_line(proposal.where))
+        return describe.fact("where", untrusted_line(proposal.where), width)
     names = [str(n) for n in state.hosts]
     lines = [
-        describe.fact("host", describe.host(proposal.host, names)),
-        describe.fact("as", untrusted_line(f"{proposal.user}@{proposal.name}", "bold")),
+        describe.fact("host", describe.host(proposal.host, names), width),
+        describe.fact("as", untrusted_line(f"{proposal.user}@{proposal.name}", "bold"), width),
     ]
     if proposal.address:
-        lines.append(describe.fact("address", untrusted_line(proposal.address)))
-        lines.append(describe.fact("host key", untrusted_line(proposal.fingerprint)))
+        lines.append(describe.fact("address", untrusted_line(proposal.address), width))
+        lines.append(describe.fact("host key", untrusted_line(proposal.fingerprint), width))
     else:
-        lines.append(describe.fact("address", Content("this machine")))
+        lines.append(describe.fact("address", Content("this machine"), width))
     return Content("\n").join(lines)
 
 
@@ -95,28 +97,29 @@ def _what(proposal: Proposal) -> str:
     return "What runs, edited for this attempt" if proposal.written else "What runs"
 
 
-def _consequences(proposal: Proposal) -> Content:
+def _consequences(proposal: Proposal, width: int) -> Content:
     lines = []
     if proposal.done_when:
-        lines.append(describe.fact("done when", Content("\n").join(untrusted_line(d) for d in proposal.done_when)))
+        done = Content("\n").join(untrusted(d) for d in proposal.done_when)
+        lines.append(describe.fact("done when", done, width))
     if proposal.way_back:
-        lines.append(describe.fact("way back", Content("\n").join(untrusted(w) for w in proposal.way_back)))
+        lines.append(describe.fact("way back", Content("\n").join(untrusted(w) for w in proposal.way_back), width))
     return Content("\n").join(lines)
 
 
-def _before(proposal: Proposal, state: RunState) -> Content:
+def _before(proposal: Proposal, state: RunState, width: int) -> Content:
     """Say how the earlier attempts ended: a second execution is confirmed knowing of the first."""
     attempts = [state.attempts[i] for i in state.of(proposal.action).attempts]
     shown = []
     for attempt in attempts[-3:]:
         sign = STATUS[attempt.status]
-        why = Content.assemble(" · ", untrusted_line(attempt.reason)) if attempt.reason else Content("")
+        said = attempt.reason if ending(attempt) in attempt.reason else f"{ending(attempt)} {attempt.reason}"
         when = f"{attempt.confirmed_at:%Y-%m-%d %H:%M} UTC"
         word = Content.styled(f"{sign.glyph} {sign.word}", sign.style)
-        shown.append(Content.assemble(f"{when}  ", word, f" · {ending(attempt)}", why))
+        shown.append(Content.assemble(f"{when}  ", word, " · ", untrusted_line(said.strip())))
     if len(attempts) > len(shown):
         shown.insert(0, Content.styled(f"{plural(len(attempts) - len(shown), 'attempt')} before these", "$muted"))
-    return describe.fact("before", Content("\n").join(shown))
+    return describe.fact("before", Content("\n").join(shown), width)
 
 
 def diff(text: str) -> Content:

@@ -8,9 +8,9 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
+from runbook_tui.ui.screens.boxed import Boxed
 from runbook_tui.ui.untrusted import untrusted, untrusted_line
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class LineInput(Input):
             self.insert_text_at_cursor(untrusted_line(first[0]).plain)
 
 
-class Dialog(ModalScreen[T], Generic[T]):
+class Dialog(Boxed[T], Generic[T]):
     """A box with a heading, a body that scrolls, and buttons."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Close", id="dialog.close")]

@@ -73,7 +73,7 @@ class GoToScreen(Dialog[str]):
     def _row(self, spot: Spot) -> Content:
         status = shown_status(self._state, spot.action) if spot.action else step_status(self._state, spot.step)
         sign = STATUS[status]
-        return Content.assemble((f"{sign.glyph} ", sign.style), untrusted_line(self._words(spot)))
+        return Content.assemble((f"{sign.glyph} {sign.word:<13} ", sign.style), untrusted_line(self._words(spot)))
 
     def action_move(self, lines: int) -> None:
         """Move in the list while the focus stays in the field."""

@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from runbook_tui.core.run import SETTLED, Status, Verb
 from runbook_tui.core.settle import shown_status
-from runbook_tui.core.verbs import next_action, number_of, progress, step_status
+from runbook_tui.core.verbs import next_action, number_of, step_status
 from runbook_tui.ui import describe
 from runbook_tui.ui.keys import BY_ID, KEYS, bindings
 from runbook_tui.ui.screens.goto import GoToScreen
@@ -46,7 +46,7 @@ class MainScreen(Screen[None]):
 
         (0, "-cramped-wide"), (40, "-narrow"), (80, "-compact"), (100, "-wide"),
     ]  # fmt: skip
-    VERTICAL_BREAKPOINTS = [(0, "-cramped-high"), (10, "-low"), (30, "-high")]
+    VERTICAL_BREAKPOINTS = [(0, "-cramped-high"), (10, "-low"), (30, "-high")]  # noqa: RUF012 -- the same
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(),
         Binding("up", "move(-1)", "Step before", show=False, id="before"),
@@ -89,9 +89,9 @@ class MainScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Stand on what is open next and start the one timer."""
-        self.query_one("#steps").border_title = "STEPS"
-        self.query_one("#step").border_title = "STEP"
-        self.query_one("#checks").border_title = "CHECKS"
+        self.query_one("#steps").border_title = " STEPS "
+        self.query_one("#step").border_title = " STEP "
+        self.query_one("#checks").border_title = " CHECKS "
         upcoming = next_action(self._engine.state)
         if upcoming is not None:
             self._go(upcoming.id)
@@ -184,7 +184,8 @@ class MainScreen(Screen[None]):
         self.query_one(Steps).show(engine.state, here, drift)
         step_drift = drift.get(here.step.id, "") if here else ""
         pane = self.query_one(StepPane)
-        pane.show(seen, here.step if here else None, here.action if here else None, step_drift)
+        pane.prefer_actions(not self.has_class("-wide"))
+        pane.show(seen, here.step if here else None, here.action if here else None, step_drift, self.refused())
         checks = engine.checks()
         self.query_one(ChecksPane).show(checks, consented=engine.consented)
         self.query_one("#checksline", Static).update(
@@ -209,8 +210,9 @@ class MainScreen(Screen[None]):
         number = number_of(state, here.action.id) if here.action else here.step.number
         status = shown_status(state, here.action) if here.action else step_status(state, here.step)
         left = Content.assemble((" ▶ ", "$primary"), (number, "bold"), "  ", untrusted_line(here.step.title))
-        _, total = progress(state)
-        right = Content.assemble(describe.status_sign(status), ("   Tab: all steps ", "$muted")) if total else Content("")
+        danger = here.action is not None and here.action.danger
+        mark = Content.styled("DANGER  ", "bold $error") if danger else Content("")
+        right = Content.assemble(mark, describe.status_sign(status), ("   Tab next pane ", "$muted"))
         line.update(spread(left, right, self.size.width))
 
     def shown_attempt(self) -> Attempt | None:

@@ -15,6 +15,7 @@ from runbook_tui.ui import describe
 from runbook_tui.ui.keys import KEYS, OTHER_KEYS
 from runbook_tui.ui.screens.dialogs import Dialog
 from runbook_tui.ui.untrusted import untrusted, untrusted_line
+from runbook_tui.ui.widgets.fitted import Fitted
 from runbook_tui.ui.words import CHECK, LINK, took
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class ChecksScreen(Page):
 
     def body(self) -> Iterable[Widget]:
         """Give one text, drawn anew every second."""
-        yield Static(id="checks-table")
+        yield Fitted(id="checks-table")
 
     def on_mount(self) -> None:
         """Keep the ages true."""
@@ -90,11 +91,15 @@ class ChecksScreen(Page):
         self.set_interval(1.0, self._draw)
 
     def _draw(self) -> None:
-        blocks = [self._block(view) for view in self._views()]
-        text = Content("\n\n").join(blocks) if blocks else Content.styled("This runbook has no live checks.", "$muted")
-        self.query_one("#checks-table", Static).update(text)
+        views = self._views()
 
-    def _block(self, view: CheckView) -> Content:
+        def build(width: int) -> Content:
+            blocks = [self._block(view, width) for view in views]
+            return Content("\n\n").join(blocks or [Content.styled("This runbook has no live checks.", "$muted")])
+
+        self.query_one("#checks-table", Fitted).update(build)
+
+    def _block(self, view: CheckView, width: int) -> Content:
         sign = CHECK[view.state]
         ages = [f"looks every {took(view.every)}"]
         if view.looked is not None:
@@ -106,11 +111,11 @@ class ChecksScreen(Page):
                 (f"{sign.glyph} {sign.word:<8}", sign.style), untrusted_line(view.label or view.name, "bold"), "  ",
                 untrusted_line(view.value),
             ),
-            describe.fact("asks", untrusted(view.asks)),
-            describe.fact("", Content.styled(" · ".join(ages), "$muted")),
+            describe.fact("asks", untrusted(view.asks), width),
+            describe.fact("", Content.styled(" · ".join(ages), "$muted"), width),
         ]  # fmt: skip
         if view.detail:
-            lines.insert(2, describe.fact("saw", untrusted(view.detail)))
+            lines.insert(2, describe.fact("saw", untrusted(view.detail), width))
         return Content("\n").join(lines)
 
 
@@ -136,6 +141,7 @@ class HostsScreen(Dialog[None]):
         super().__init__("Hosts", classes="-wide")
         self._views = views
         self._drawn: list[HostView] = []
+        self._width = 0
 
     def body(self) -> Iterable[Widget]:
         """Give the list."""
@@ -149,19 +155,20 @@ class HostsScreen(Dialog[None]):
 
     def on_mount(self) -> None:
         """Keep the list true."""
-        self._draw()
+        self.call_after_refresh(self._draw)
         self.set_interval(0.2, self._draw)
 
     def _draw(self) -> None:
         views = self._views()
-        if views == self._drawn:
-            return
-        self._drawn = views
         options = self.query_one("#hosts", OptionList)
+        width = max(20, options.size.width - 2)
+        if (views, width) == (self._drawn, self._width):
+            return
+        self._drawn, self._width = views, width
         at = options.highlighted or 0
         options.clear_options()
         names = [str(v.name) for v in views]
-        options.add_options(Option(host_block(view, names)) for view in views)
+        options.add_options(Option(host_block(view, names, width)) for view in views)
         options.highlighted = min(at, len(views) - 1) if views else None
 
     @on(Button.Pressed, "#trust")
@@ -179,7 +186,7 @@ class HostsScreen(Dialog[None]):
             self.post_message(self.Asked(what, str(self._drawn[at].name)))
 
 
-def host_block(view: HostView, names: Iterable[str]) -> Content:
+def host_block(view: HostView, names: Iterable[str], width: int) -> Content:
     """Give all that is known of a host."""
     sign = LINK[view.link]
     lines = [
@@ -189,15 +196,15 @@ def host_block(view: HostView, names: Iterable[str]) -> Content:
         )
     ]  # fmt: skip
     if view.identity is not None:
-        lines.append(describe.fact("it says", untrusted_line(f"{view.identity.user}@{view.identity.name}")))
+        lines.append(describe.fact("it says", untrusted_line(f"{view.identity.user}@{view.identity.name}"), width))
         if view.identity.address:
-            lines.append(describe.fact("address", untrusted_line(view.identity.address)))
-            lines.append(
-                describe.fact("host key", untrusted_line(f"{view.identity.algorithm} {view.identity.fingerprint}"))
-            )
+            lines.append(describe.fact("address", untrusted_line(view.identity.address), width))
+            key = untrusted_line(f"{view.identity.algorithm} {view.identity.fingerprint}".strip())
+            lines.append(describe.fact("host key", key, width))
     if view.problem:
-        lines.append(describe.fact("problem", untrusted(view.problem), "$error"))
+        lines.append(describe.fact("problem", untrusted(view.problem), width, "$error"))
     if view.offered is not None:
         key = untrusted_line(f"{view.offered.algorithm} {view.offered.fingerprint}")
-        lines.append(describe.fact("it shows", Content.assemble(key, ("  nobody vouched for it yet", "$warning"))))
+        text = Content.assemble(key, ("  nobody vouched for it yet", "$warning"))
+        lines.append(describe.fact("it shows", text, width))
     return Content("\n").join([*lines, Content("")])

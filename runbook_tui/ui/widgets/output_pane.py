@@ -64,7 +64,9 @@ class OutputPane(Vertical):
         line.display = percent is not None
         if percent is not None:
             width = max(10, min(60, self.size.width - 16))
-            line.update(Content.assemble((bar(percent, width), "$primary"), f"  {percent:>3} %"))
+            drawn = bar(percent, width)
+            full = drawn.count("━")
+            line.update(Content.assemble((drawn[:full], "$primary"), (drawn[full:], "$rule"), f"  {percent:>3} %"))
 
     @staticmethod
     def _nothing(attempt: Attempt | None, live: Activity | None) -> str:

@@ -13,10 +13,11 @@ from runbook_tui.core.verbs import progress, step_status
 from runbook_tui.ui import describe
 from runbook_tui.ui.prose import ProseParser, has_prose, prose_parser, prose_source
 from runbook_tui.ui.untrusted import untrusted_line
+from runbook_tui.ui.widgets.fitted import Fitted
 from runbook_tui.ui.words import CHECK, DRIFT_GLYPH, clock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from markdown_it import MarkdownIt
     from textual.app import ComposeResult
@@ -74,12 +75,14 @@ class StepPane(VerticalScroll, can_focus=True):
         yield Static(id="step-title")
         yield Static(id="step-result")
         yield Markdown(id="prose", parser_factory=self._parser, open_links=False)
-        yield Static(id="actions")
+        yield Fitted(id="actions")
 
     def _parser(self) -> MarkdownIt:
         return prose_parser(self._step) if self._step else ProseParser("", frozenset())
 
-    def show(self, seen: Seen, step: Step | None, action: Action | None, drift: str) -> None:
+    def show(
+        self, seen: Seen, step: Step | None, action: Action | None, drift: str, refused: Mapping[str, str]
+    ) -> None:  # fmt: skip
         """Draw the step anew; its prose only when it is another one."""
         if step is None:
             self.query_one("#step-title", Static).update(Content("The runbook has no steps."))
@@ -91,16 +94,22 @@ class StepPane(VerticalScroll, can_focus=True):
         note.display = found is not None
         if found is not None and action is not None:
             status = shown_status(seen.state, action)
-            if tip := describe.advice(status):
+            if tip := describe.advice(status, refused):
                 found = Content.assemble(found, "\n", (tip, "$muted"))
             note.update(found)
             note.set_class(status in describe.RESULTS, "-wrong")
-        self.query_one("#actions", Static).update(self._actions(seen, step, action))
+        self.query_one("#actions", Fitted).update(lambda width: self._actions(seen, step, action, width))
         self.set_class(any(a.danger for a in step.actions), "-danger")
         self._show_prose(step)
         if action is not None and self._top != action.id:
             self._top = action.id
             self.call_after_refresh(self.scroll_to, y=0, animate=False)
+
+    def prefer_actions(self, first: bool) -> None:
+        """Put the actions above the prose, where there is little room, or below it."""
+        prose, actions = self.query_one("#prose"), self.query_one("#actions")
+        if first != (self.children.index(actions) < self.children.index(prose)):
+            (self.move_child(actions, before=prose) if first else self.move_child(actions, after=prose))
 
     def _show_prose(self, step: Step) -> None:
         if self._prose_of == (step.id, step.source):
@@ -127,12 +136,15 @@ class StepPane(VerticalScroll, can_focus=True):
         return Content("\n").join(lines)
 
     @staticmethod
-    def _actions(seen: Seen, step: Step, chosen: Action | None) -> Content:
+    def _actions(seen: Seen, step: Step, chosen: Action | None, width: int) -> Content:
         blocks = []
         for action in step.actions:
             here = chosen is not None and action.id == chosen.id
             head = describe.action_head(seen, action, chosen=here)
-            blocks.append(Content.assemble(head, "\n", describe.action_body(seen, action)) if here else head)
+            if here:
+                head = Content.assemble(head, "\n", describe.action_body(seen, action, width))
+                head = head if action is step.actions[-1] else Content.assemble(head, "\n")
+            blocks.append(head)
         if not blocks:
             return Content.styled("Nothing to run here. Read it and go on.", "$muted")
         return Content("\n").join(blocks)

@@ -67,7 +67,7 @@ class Steps(OptionList, can_focus=True):
 
     def show(self, state: RunState, cursor: Spot | None, drift: Mapping[str, str]) -> None:
         """Draw the rows that changed and put the highlight on the cursor."""
-        rows = make_rows(state, cursor, drift, max(20, self.scrollable_content_region.width))
+        rows = make_rows(state, cursor, drift, max(20, self.scrollable_content_region.width - 2))
         if rows == self._rows:
             return
         self._setting = True
