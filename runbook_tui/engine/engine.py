@@ -18,7 +18,6 @@ from runbook_tui.core.proposal import YES, Proposal
 from runbook_tui.core.run import SETTLED, RunState, Verb, recover
 from runbook_tui.core.settle import check_answer, effective
 from runbook_tui.core.text import CleanLine
-from runbook_tui.core.transcript import json_document, markdown
 from runbook_tui.core.verbs import allowed
 from runbook_tui.engine.connections import Connections, HostView
 from runbook_tui.engine.execution import Execution
@@ -466,6 +465,8 @@ def transcript(state: RunState, journal: Journal, outputs: OutputStore, format_:
     Raises:
         Refused: no such format.
     """
+    from runbook_tui.core.transcript import json_document, markdown  # noqa: PLC0415 -- only when one is written
+
     match format_:
         case "md":
             return markdown(state, journal.records, outputs.text)
