@@ -22,7 +22,8 @@ class PlainFrontEnd:
         self._engine = engine
         self._hung_up = hung_up
         self._out = Output(stdout)
-        self._session = Session(engine, Input(stdin), self._out, prompt=os.isatty(stdin) and os.isatty(stdout))
+        self._in = Input(stdin)
+        self._session = Session(engine, self._in, self._out, prompt=os.isatty(stdin) and os.isatty(stdout))
 
     @property
     def broken(self) -> bool:
@@ -31,11 +32,12 @@ class PlainFrontEnd:
 
     async def run(self) -> str:
         """Go on until `quit` or the end of input; give which. Calls `hung_up` when nobody can read any more."""
-        watching = asyncio.create_task(self._watch_reader())
+        watching = [asyncio.create_task(self._watch(end.gone)) for end in (self._in, self._out)]
         try:
             return await self._session.run()
         finally:
-            watching.cancel()
+            for task in watching:
+                task.cancel()
 
     async def interrupt(self) -> bool:
         """Stop what runs; False when nothing does."""
@@ -46,6 +48,6 @@ class PlainFrontEnd:
         self._session.close(why)
         self._out.close()
 
-    async def _watch_reader(self) -> None:
-        await self._out.gone.wait()
+    async def _watch(self, gone: asyncio.Event) -> None:
+        await gone.wait()
         self._hung_up()

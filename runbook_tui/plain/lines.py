@@ -7,7 +7,10 @@ import contextlib
 import os
 import queue
 import threading
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LONGEST_LINE: Final = 200_000
 """Bytes of one line of input; twice the longest command a shell can be given."""
@@ -19,13 +22,16 @@ END: Final = None
 
 
 class Input:
-    """The lines of a file descriptor; `None` stands for its end, also when it is closed or its terminal is gone.
+    """The lines of a file descriptor; `None` stands for its end, also when it is closed.
 
-    The thread is a daemon: a terminal on which nobody types does not keep the program from ending.
+    `gone` is set, and no end given, when it was a terminal that hung up: that is no `quit`. The thread is a
+    daemon: a terminal on which nobody types does not keep the program from ending.
     """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._terminal = os.isatty(descriptor)
+        self.gone = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
         self._room = threading.Semaphore(_WAITING)
@@ -49,7 +55,10 @@ class Input:
                 rest = rest[: LONGEST_LINE + 1]
         if rest:
             self._hand_over(rest)
-        self._put(END)
+        if self._terminal and not os.isatty(self._descriptor):
+            self._in_loop(self.gone.set)
+        else:
+            self._in_loop(self._lines.put_nowait, END)
 
     def _chunk(self) -> bytes:
         try:
@@ -59,11 +68,11 @@ class Input:
 
     def _hand_over(self, line: bytes) -> None:
         self._room.acquire()
-        self._put(line[: LONGEST_LINE + 1].decode("utf-8", "replace").rstrip("\r"))
+        self._in_loop(self._lines.put_nowait, line[: LONGEST_LINE + 1].decode("utf-8", "replace").rstrip("\r"))
 
-    def _put(self, line: str | None) -> None:
+    def _in_loop(self, call: Callable[..., None], *values: str | None) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: the program is ending
-            self._loop.call_soon_threadsafe(self._lines.put_nowait, line)
+            self._loop.call_soon_threadsafe(call, *values)
 
 
 class Output:
