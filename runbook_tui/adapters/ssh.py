@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 import asyncssh
@@ -25,6 +26,9 @@ SILENCE = 1.0
 
 MAX_JOBS = 4
 """Channels for scripts; sshd allows 10 sessions a connection unless told otherwise, and signals need one more."""
+
+REFUSED_PAUSES = (0.05, 0.2, 0.5)
+"""Seconds between the tries to open a session that is refused."""
 
 
 class SshShell:
@@ -166,12 +170,9 @@ class SshShell:
         connection = self._connection
         if connection is None:
             raise HostError(f"The connection to {self._who} is closed. Nothing was run.")
-        stream = Stream(call.nonce, sink, SILENCE)
         try:
             async with asyncio.timeout(self._settings.login_timeout):
-                channel, _ = await connection.client.create_session(
-                    lambda: _Session(stream), call.line, encoding=None, request_pty=False
-                )
+                stream, channel = await self._open_session(connection, call, sink)
         except TimeoutError:
             connection.client.abort()
             raise HostError(f"{self._who} does not answer any more. Nothing was run.") from None
@@ -186,6 +187,24 @@ class SshShell:
         except OSError:
             stream.over("the connection was lost while the command was being sent")
         return stream, channel
+
+    async def _open_session(
+        self, connection: Connection, call: Call, sink: Callable[[bytes], None]
+    ) -> tuple[Stream, asyncssh.SSHClientChannel[bytes]]:
+        """Ask for a session, again when it is refused: sshd counts one that has just ended for a moment longer."""
+        for pause in (*REFUSED_PAUSES, None):
+            stream = Stream(call.nonce, sink, SILENCE)
+            try:
+                channel, _ = await connection.client.create_session(
+                    partial(_Session, stream), call.line, encoding=None, request_pty=False
+                )
+            except asyncssh.ChannelOpenError:
+                if pause is None or connection.client.is_closed():
+                    raise
+                await asyncio.sleep(pause)
+            else:
+                return stream, channel
+        raise AssertionError("the last try returns or raises")
 
     async def _drop(self, link: Link) -> None:
         connection, self._connection, self._identity = self._connection, None, None

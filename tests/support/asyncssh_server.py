@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import pwd
@@ -47,6 +48,23 @@ class Server(asyncssh.SSHServer):
         return dest_host in {"127.0.0.1", "localhost", "::1"}
 
 
+async def feed(source: asyncssh.SSHReader[bytes], target: asyncio.StreamWriter) -> None:
+    """Give the client's input to the command."""
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError, asyncssh.Error):
+        while data := await source.read(65536):
+            target.write(data)
+            await target.drain()
+    target.close()
+
+
+async def copy(source: asyncio.StreamReader, target: asyncssh.SSHWriter[bytes]) -> None:
+    """Give the command's output to the client."""
+    with contextlib.suppress(BrokenPipeError, asyncssh.Error):
+        while data := await source.read(65536):
+            target.write(data)
+            await target.drain()
+
+
 async def run_command(process: asyncssh.SSHServerProcess[bytes], environment: dict[str, str]) -> None:
     """Run the command under the user's login shell in a session of its own."""
     shell = pwd.getpwuid(os.getuid()).pw_shell or "/bin/sh"
@@ -55,8 +73,17 @@ async def run_command(process: asyncssh.SSHServerProcess[bytes], environment: di
         stderr=asyncio.subprocess.PIPE, start_new_session=True, cwd=environment["HOME"],
         env={"PATH": "/usr/bin:/bin", "USER": process.get_extra_info("username"), **environment},
     )  # fmt: skip
-    await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr)
-    code = await child.wait()
+    if child.stdin is None or child.stdout is None or child.stderr is None:
+        raise RuntimeError("pipes")
+    # asyncssh's redirect() closes the output as soon as the client ends its input, hence our own copying.
+    feeding = asyncio.create_task(feed(process.stdin, child.stdin))
+    copying = asyncio.gather(copy(child.stdout, process.stdout), copy(child.stderr, process.stderr))
+    while child.returncode is None:  # noqa: ASYNC110 -- wait() would wait for the pipes to close, too
+        await asyncio.sleep(0.01)
+    code = child.returncode
+    await asyncio.wait([copying], timeout=0.5)
+    feeding.cancel()
+    copying.cancel()
     if code < 0:
         process.exit_with_signal(signal.Signals(-code).name.removeprefix("SIG"))
     else:

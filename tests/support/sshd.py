@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import getpass
 import json
@@ -12,13 +13,13 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 START_SECONDS = 10.0
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -76,34 +77,31 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@dataclass(frozen=True, slots=True)
-class _Process:
-    pid: int
-    parent: int
-    started: str
-    command: str
-
-
-def _processes() -> list[_Process]:
-    """Every process, with its start time, so that a reused pid is not taken for the old one."""
+def _descendants(root: int) -> dict[int, str]:
+    """The processes below `root` and their commands."""
     shown = subprocess.run(
-        ["ps", "-A", "-o", "pid=", "-o", "ppid=", "-o", "lstart=", "-o", "comm="],
-        capture_output=True, text=True, check=True, env={**os.environ, "LC_ALL": "C"},
-    )  # fmt: skip
+        ["ps", "-A", "-o", "pid=", "-o", "ppid=", "-o", "comm="], capture_output=True, text=True, check=True
+    )
+    lines = [line.split(maxsplit=2) for line in shown.stdout.splitlines()]
+    known = [(int(pid), int(parent), command) for pid, parent, command in lines]
+    below = {root}
+    found: dict[int, str] = {}
+    while new := {
+        int(pid): command for pid, parent, command in known if int(parent) in below and int(pid) not in below
+    }:
+        below |= new.keys()
+        found |= new
+    return found
+
+
+def _with_home(home: Path) -> list[int]:
+    """The processes whose HOME is this folder, which only a server's sessions have, also when it let go of them."""
     found = []
-    for line in shown.stdout.splitlines():
-        pid, parent, *rest = line.split(maxsplit=7)
-        found.append(_Process(int(pid), int(parent), " ".join(rest[:5]), rest[5] if len(rest) > 5 else ""))
-    return found
-
-
-def _descendants(root: int) -> list[_Process]:
-    known = _processes()
-    below, found = {root}, []
-    while new := [p for p in known if p.parent in below and p.pid not in below]:
-        below.update(p.pid for p in new)
-        found.extend(new)
-    return found
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if f"HOME={home}".encode() in environment.read_bytes().split(b"\0"):
+                found.append(int(environment.parent.name))
+    return [pid for pid in found if pid != os.getpid()]
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = START_SECONDS) -> None:
@@ -130,7 +128,6 @@ class Sshd:
     user: str
     is_openssh: bool
     _daemon: subprocess.Popen[bytes]
-    _stray: list[_Process] = field(default_factory=list)
 
     @property
     def pid(self) -> int:
@@ -154,40 +151,34 @@ class Sshd:
         """The pids of the server's own processes for its sessions."""
         if not self.is_openssh:
             return [self.pid]
-        return [p.pid for p in _descendants(self.pid) if p.command.startswith("sshd")]
+        return [pid for pid, command in _descendants(self.pid).items() if command.startswith("sshd")]
 
     def kill_sessions(self) -> int:
         """SIGKILL the sessions, return how many; what they started lives on and no client is told."""
-        below = _descendants(self.pid)
         if not self.is_openssh:
             os.kill(self.pid, signal.SIGUSR1)
             return 1
-        killed = 0
-        for process in below:
-            if not process.command.startswith("sshd"):
-                self._stray.append(process)
-                continue
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
-                killed += 1
-        return killed
+        sessions = self.sessions()
+        _kill(sessions)
+        return len(sessions)
 
     def stop(self) -> None:
         """Stop the daemon, its sessions and all that they started; idempotent."""
-        if self._daemon.poll() is None:
-            self._stray.extend(_descendants(self.pid))
-            self._daemon.terminate()
-            try:
-                self._daemon.wait(5)
-            except subprocess.TimeoutExpired:
-                self._daemon.kill()
-                self._daemon.wait()
-        alive = {(p.pid, p.started) for p in _processes()}
-        for process in self._stray:
-            if (process.pid, process.started) in alive:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(process.pid, signal.SIGKILL)
-        self._stray.clear()
+        atexit.unregister(self.stop)
+        below = _descendants(self.pid) if self._daemon.poll() is None else {}
+        self._daemon.terminate()
+        try:
+            self._daemon.wait(5)
+        except subprocess.TimeoutExpired:
+            self._daemon.kill()
+            self._daemon.wait()
+        _kill([*below, *_with_home(self.home)])
+
+
+def _kill(pids: Iterable[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
 
 
 @cache
@@ -258,7 +249,9 @@ def start_sshd(
             wait_until(partial(_answered_or_ended, daemon, chosen), "the SSH server")
             if daemon.poll() is None:
                 real = find_sshd() is not None
-                return Sshd(chosen, key.public, folder, home, getpass.getuser(), real, daemon)
+                server = Sshd(chosen, key.public, folder, home, getpass.getuser(), real, daemon)
+                atexit.register(server.stop)
+                return server
         daemon.kill()
         daemon.wait()
     log = folder / "sshd.log"
@@ -282,13 +275,8 @@ def _launch(folder: Path, port: int, environment: Mapping[str, str], options: Se
         configuration = _configuration(folder, port, environment, options)
         (folder / "sshd_config").write_text(configuration, encoding="utf-8")
         command = [sshd, "-D", "-f", str(folder / "sshd_config"), "-E", str(folder / "sshd.log")]
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    with (folder / "sshd.log").open("ab") as log:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
 
 @contextlib.contextmanager

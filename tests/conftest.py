@@ -1,0 +1,29 @@
+"""What every test has in common: an environment of its own, and the option that rewrites the pictures."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+INHERITED = ("NO_COLOR", "COLORTERM", "FORCE_COLOR", "TEXTUAL", "MAILRUNBOOK_STATE_DIR", "MAILRUNBOOK_CONFIG_DIR")
+for name in [name for name in os.environ if name in INHERITED or name.startswith("TEXTUAL_")]:
+    # Textual reads its own when it is imported, which is before any fixture runs.
+    del os.environ[name]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take --update-screens."""
+    parser.addoption("--update-screens", action="store_true", help="rewrite the SVG pictures in screenshots/")
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run under a fixed locale and terminal, whatever the developer's are."""
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    yield
