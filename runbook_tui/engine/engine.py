@@ -12,7 +12,7 @@ from runbook_tui.checks.watch import CheckView, Watch
 from runbook_tui.core import events as ev
 from runbook_tui.core.errors import Refused, StateDirError
 from runbook_tui.core.feed import Feed
-from runbook_tui.core.markdown.drift import compare
+from runbook_tui.core.markdown.drift import Drift, compare
 from runbook_tui.core.model import HostName
 from runbook_tui.core.proposal import YES, Proposal
 from runbook_tui.core.run import SETTLED, RunState, Verb, recover
@@ -27,7 +27,6 @@ from runbook_tui.engine.recorder import Recorder
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
-    from runbook_tui.core.markdown.drift import Drift
     from runbook_tui.core.model import Runbook
     from runbook_tui.core.run import Attempt
     from runbook_tui.ports import Clock, Journal, OutputStore, OutputWriter, ShellFactory
@@ -117,7 +116,7 @@ class Engine:
     @property
     def drift(self) -> Mapping[str, Drift]:
         """Steps of this run's copy that differ from the source file now; empty when it is unchanged."""
-        return {str(step): drift for step, drift in self._drift.items()}
+        return {str(step): drift for step, drift in self._drift.items() if drift is not Drift.SAME}
 
     @property
     def trouble(self) -> str:
