@@ -9,12 +9,17 @@ import pytest
 from runbook_tui.adapters.ssh import SshShell
 from runbook_tui.adapters.ssh_target import SshSettings
 from runbook_tui.core.model import Host, HostName
-from tests.support.sshd import KeyPair, Sshd, SshFiles, operator_key, running_sshd, write_ssh_files
+from tests.support.sshd import KeyPair, Sshd, SshFiles, operator_key, running_sshd, server_notice, write_ssh_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runbook_tui.ports import HostKey
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which SSH server the tests talked to."""
+    terminalreporter.write_line(server_notice())
 
 
 @pytest.fixture(scope="session")
