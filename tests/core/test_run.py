@@ -202,6 +202,16 @@ def test_a_wait_survives_a_crash() -> None:
     assert state.waits[0].until == START + timedelta(minutes=1)
 
 
+@pytest.mark.parametrize("event", [
+    ev.Skipped(action="pause", reason="enough", by="ada"), ev.MarkedDone(action="pause", note="enough", by="ada"),
+])  # fmt: skip
+def test_a_wait_that_is_left_has_ended(event: ev.Event) -> None:
+    """Leaving a wait early ends its attempt, with the reason."""
+    state = after(*wait_events(), event)
+    assert state.waits == ()
+    assert (state.attempts["w-1"].open, state.attempts["w-1"].reason) == (False, "enough")
+
+
 def test_fold_is_apply_after_apply() -> None:
     """Folding all records gives what applying them one by one gives, with the head of the last."""
     stamper = Stamper()

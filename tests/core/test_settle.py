@@ -42,8 +42,14 @@ def codes(found: tuple[Hold, ...]) -> list[tuple[HoldCode, str]]:
 
 DOMAIN = a_literal("domain.tld")
 MAIL = a_literal("mail.domain.tld")
+LONGER = a_literal("domain.tld.example")
 USER = a_literal("plop", word=True)
-VALUES = {"domain.tld": "example.org", "mail.domain.tld": "mx.example.net", "plop": "ada"}
+VALUES = {
+    "domain.tld": "example.org",
+    "mail.domain.tld": "mx.example.net",
+    "plop": "ada",
+    "domain.tld.example": "elsewhere.test",
+}
 
 
 @pytest.mark.parametrize(
@@ -55,6 +61,7 @@ VALUES = {"domain.tld": "example.org", "mail.domain.tld": "mx.example.net", "plo
         ("smtp.mail.domain.tld", "smtp.mx.example.net"),
         ("mydomain.tld domain.tldx domain.tld_x x-domain.tld", "mydomain.tld domain.tldx domain.tld_x x-domain.tld"),
         ("domainxtld", "domainxtld"),
+        ("dig domain.tld.example domain.tld.test", "dig elsewhere.test example.org.test"),
         ("plop@domain.tld ~plop/ plop.", "ada@example.org ~ada/ ada."),
         ("mail.plop.tld plop.tld plopped un-plop my.plop", "mail.plop.tld plop.tld plopped un-plop my.plop"),
         ("/home/plop/Maildir plop:plop", "/home/ada/Maildir ada:ada"),
@@ -62,7 +69,7 @@ VALUES = {"domain.tld": "example.org", "mail.domain.tld": "mx.example.net", "plo
 )  # fmt: skip
 def test_literals_are_whole_tokens_longest_first(text: str, resolved: str) -> None:
     """Only whole tokens are replaced, the longest first; with `word` a label of a name is no token."""
-    assert resolve(text, (DOMAIN, MAIL, USER), VALUES) == resolved
+    assert resolve(text, (DOMAIN, MAIL, USER, LONGER), VALUES) == resolved
 
 
 def test_values_are_not_resolved_again() -> None:
@@ -75,6 +82,7 @@ def test_a_literal_inside_a_longer_one_is_not_mentioned() -> None:
     """Only the longer literal is asked for where it covers the shorter one."""
     assert mentioned("dig mail.domain.tld", (DOMAIN, MAIL)) == [MAIL]
     assert mentioned("dig domain.tld mail.domain.tld", (DOMAIN, MAIL)) == [DOMAIN, MAIL]
+    assert mentioned("dig domain.tld.example", (DOMAIN, LONGER)) == [LONGER]
     assert mentioned("anything", ()) == []
 
 

@@ -54,6 +54,7 @@ HOSTILE = [
     ("spinner", b"wait |\x08/\x08-", "wait -"),
     ("man page", b"N\x08NA\x08A", "NA"),
     ("BS beyond the start", b"\x08\x08a", "a"),
+    ("BS beyond the start of a text", b"ab\x08\x08\x08\x08cd", "cd"),
     ("BS over part", b"abc\x08\x08X", "aXc"),
 ]
 
