@@ -69,7 +69,7 @@ def test_no_output_makes_no_segment(tmp_path: Path) -> None:
     assert (segment.raw_length, segment.text_length) == (0, 9)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
 @given(pieces=st.lists(st.tuples(st.binary(max_size=40_000), st.text(max_size=50)), max_size=12))
 def test_segments_cover_everything_without_a_hole(
     tmp_path_factory: pytest.TempPathFactory, pieces: list[tuple[bytes, str]]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from types import MappingProxyType
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook_tui.core import events as ev
@@ -37,6 +37,7 @@ def record_of(event: ev.Event) -> ev.Record:
     return stamp(event, seq=7, at=START, mono=1.5, boot=BOOT, prev="ab" * 32)
 
 
+@settings(deadline=None)
 @given(any_event(ODD_TEXT))
 def test_a_record_survives_its_line(event: ev.Event) -> None:
     """Decoding an encoded record of any type, with any text in it, gives an equal record."""
@@ -44,12 +45,14 @@ def test_a_record_survives_its_line(event: ev.Event) -> None:
     assert decode(encode(record)) == record
 
 
+@settings(deadline=None)
 @given(any_event(st.text(max_size=20)))
 def test_ordinary_text_is_kept_as_it_was(event: ev.Event) -> None:
     """Text without lone surrogates comes back as the very event that was recorded."""
     assert decode(encode(record_of(event))).event == event
 
 
+@settings(deadline=None)
 @given(any_event(ODD_TEXT))
 def test_a_record_is_one_line_of_utf8(event: ev.Event) -> None:
     """Whatever an event holds, its line has one line end and is valid UTF-8."""
@@ -207,6 +210,7 @@ def test_what_is_no_record_is_refused_with_a_sentence(line: bytes) -> None:
         decode(line)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_can_be_read(data: bytes) -> None:
     """Reading never raises, and what it calls good is a prefix that reads the same again."""
