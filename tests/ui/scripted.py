@@ -69,13 +69,13 @@ class Scripted:
     kill_offered: bool = False
     elapsed: float = 41.0
     silent: float = 0.0
+    agreed: bool = False
     calls: list[tuple[object, ...]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Open the run."""
         self.state: RunState = fresh(self.runbook)
         self.at = START
-        self.agreed = False
         self.feeds: dict[str, Feed] = {}
         self.cleaners: dict[str, Cleaner] = {}
         self._listeners: list[Callable[[], None]] = []

@@ -40,6 +40,10 @@ class YesButton(Button):
 class WordInput(Input):
     """Wants a word typed by hand: what is pasted does not arrive."""
 
+    def on_mount(self) -> None:
+        """Keep still: a blinking cursor says nothing."""
+        self.cursor_blink = False
+
     def _on_paste(self, event: events.Paste) -> None:
         event.stop()
         event.prevent_default()

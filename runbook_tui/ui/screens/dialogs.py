@@ -28,6 +28,10 @@ T = TypeVar("T")
 class LineInput(Input):
     """A field for one line; what is pasted is shown clean, control characters never reach the terminal."""
 
+    def on_mount(self) -> None:
+        """Keep still: a blinking cursor says nothing."""
+        self.cursor_blink = False
+
     def _on_paste(self, event: events.Paste) -> None:
         event.stop()
         event.prevent_default()

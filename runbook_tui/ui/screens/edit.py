@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 class CommandArea(TextArea):
     """A text area that shows pasted control characters instead of sending them to the terminal."""
 
+    def on_mount(self) -> None:
+        """Keep still: a blinking cursor says nothing."""
+        self.cursor_blink = False
+
     async def _on_paste(self, event: events.Paste) -> None:
         event.stop()
         event.prevent_default()

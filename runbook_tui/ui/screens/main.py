@@ -191,6 +191,7 @@ class MainScreen(Screen[None]):
         self.query_one("#checksline", Static).update(
             Content.assemble((" CHECKS  ", "bold $muted"), checks_summary(checks))
         )
+        self.set_class(engine.state.running is not None, "-running")
         self._draw_step_line()
         self._draw_header()
         self.query_one(KeyBar).show(self.refused(), self.key_names())
