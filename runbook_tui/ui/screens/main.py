@@ -150,16 +150,16 @@ class MainScreen(Screen[None]):
         if not self.is_mounted or self.size.width == 0:
             return
         second = int(self.own.rhythm.clock())
-        with self.app.batch_update():
-            if self._dirty:
-                self._dirty = False
+        if self._dirty:
+            self._dirty = False
+            with self.app.batch_update():
                 self._advance()
                 self._draw()
-                self.drawn += 1
-            if second != self._second:
-                self._second = second
-                self._draw_header()
-            self._draw_output()
+            self.drawn += 1
+        if second != self._second:
+            self._second = second
+            self._draw_header()
+        self._draw_output()
 
     def on_resize(self, event: events.Resize) -> None:
         """Lay out anew."""

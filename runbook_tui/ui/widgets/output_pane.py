@@ -27,6 +27,11 @@ SILENT_FROM = 5.0
 class OutputPane(Vertical):
     """OutputView, a progress line while the command says how far it is, and the badge of a reader who scrolled up."""
 
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 -- Textual's own name
+        super().__init__(id=id)
+        self._drawn: dict[str, Content | None] = {}
+        self._drawn_title: Content | None = None
+
     def compose(self) -> ComposeResult:
         """View, progress, badge."""
         yield OutputView(id="output")
@@ -45,28 +50,37 @@ class OutputPane(Vertical):
         view.show_feed(feed)
         view.drain()
         live = activity if activity and attempt and activity.attempt.id == attempt.id else None
-        self.border_title = self._title(state, attempt, live)
-        empty = self.query_one("#output-empty", Static)
-        empty.display = not view.line_count
+        title = self._title(state, attempt, live)
+        if title != self._drawn_title:
+            self._drawn_title = title
+            self.border_title = title
         view.display = bool(view.line_count)
-        if not view.line_count:
-            empty.update(Content.styled(self._nothing(attempt, live), "$muted"))
-        self._show_progress(feed, live)
-        badge = self.query_one("#badge", Static)
-        badge.display = not view.following and bool(view.line_count)
-        if badge.display:
+        nothing = None if view.line_count else Content.styled(self._nothing(attempt, live), "$muted")
+        self._put("#output-empty", nothing)
+        self._put("#progress", self._progress(feed, live))
+        badge = None
+        if not view.following and view.line_count:
             new = f"{view.unseen:,} new ↓" if view.unseen else "not following"
-            badge.update(Content.assemble((f" {new} ", "bold"), ("End follows ", "")))
+            badge = Content.assemble((f" {new} ", "bold"), "End follows ")
+        self._put("#badge", badge)
 
-    def _show_progress(self, feed: Feed | None, live: Activity | None) -> None:
-        line = self.query_one("#progress", Static)
+    def _put(self, where: str, text: Content | None) -> None:
+        """Show a line or hide it; nothing is painted when it is as it was, 25 times a second."""
+        if self._drawn.get(where, Content("")) == text:
+            return
+        self._drawn[where] = text
+        line = self.query_one(where, Static)
+        line.display = text is not None
+        if text is not None:
+            line.update(text)
+
+    def _progress(self, feed: Feed | None, live: Activity | None) -> Content | None:
         percent = feed.percent if feed is not None and live is not None else None
-        line.display = percent is not None
-        if percent is not None:
-            width = max(10, min(60, self.size.width - 16))
-            drawn = bar(percent, width)
-            full = drawn.count("━")
-            line.update(Content.assemble((drawn[:full], "$primary"), (drawn[full:], "$rule"), f"  {percent:>3} %"))
+        if percent is None:
+            return None
+        drawn = bar(percent, max(10, min(60, self.size.width - 16)))
+        full = drawn.count("━")
+        return Content.assemble((drawn[:full], "$primary"), (drawn[full:], "$rule"), f"  {percent:>3} %")
 
     @staticmethod
     def _nothing(attempt: Attempt | None, live: Activity | None) -> str:
