@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from textual import events
 from textual.widgets import Button, Input, Static
 
+from runbook_tui.core.model import HostName
 from runbook_tui.core.proposal import YES
+from runbook_tui.core.run import Verb
 from runbook_tui.ui.rhythm import BURST, GUARD, REPEAT, Rhythm
 from runbook_tui.ui.screens.ask import ALONE
 from runbook_tui.ui.screens.confirm import ConfirmScreen
@@ -191,7 +195,7 @@ async def test_the_hosts_name_can_not_be_pasted(scripted: Scripted, clock: HeldC
 
 async def test_an_unknown_outcome_wants_rerun_typed(scripted: Scripted, clock: HeldClock) -> None:
     """After an unknown outcome `r` asks for the word rerun, not for `y`."""
-    proposal = await scripted.propose("users", __import__("runbook_tui.core.run", fromlist=["Verb"]).Verb.CONFIRM)
+    proposal = await scripted.propose("users", Verb.CONFIRM)
     await scripted.confirm(proposal, YES)
     scripted.lose("the link broke")
     scripted.calls.clear()
@@ -247,8 +251,6 @@ async def test_nothing_can_be_agreed_to_on_a_screen_too_small_to_read(scripted: 
 
 async def test_connecting_is_said_and_escape_gives_up(scripted: Scripted, clock: HeldClock) -> None:
     """While the host is asked a dialog names it; Escape ends the asking and nothing is confirmed."""
-    import asyncio  # noqa: PLC0415 -- only this test holds the host's answer back
-
     scripted.gate = asyncio.Event()
     app = an_app(scripted, clock)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
@@ -264,8 +266,6 @@ async def test_connecting_is_said_and_escape_gives_up(scripted: Scripted, clock:
 
 async def test_a_host_that_is_not_reached_is_a_dialog_with_what_to_do(scripted: Scripted, clock: HeldClock) -> None:
     """An error that needs action stands in a dialog with its detail and hint until it is closed."""
-    from runbook_tui.core.model import HostName  # noqa: PLC0415
-
     scripted.unreachable[HostName("new")] = "new refuses the connection"
     app = an_app(scripted, clock)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
