@@ -1,0 +1,140 @@
+"""The Markdown transcript: the runbook's own text, and under each step what was done."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from runbook_tui.core import events as ev
+from runbook_tui.core.transcript.deeds import action_lines
+from runbook_tui.core.transcript.output import stored
+from runbook_tui.core.transcript.spelling import code, moment, plain
+from runbook_tui.core.transcript.standing import gaps, standing
+from runbook_tui.core.verbs import progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from runbook_tui.core.model import Step
+    from runbook_tui.core.run import RunState
+    from runbook_tui.core.transcript.output import Outputs
+
+_FRONT_MATTER = re.compile(r"---[ \t]*\n.*?^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.MULTILINE | re.DOTALL)
+_ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+")
+
+
+def markdown(state: RunState, records: Sequence[ev.Record], output: Callable[[str], str]) -> str:
+    """Give the transcript of a run, finished or not. `output` gives an attempt's cleaned text."""
+    outputs = stored(state, records, output)
+    lines = [*_head(state, records, outputs), "", "---", "", *_body(state, records, outputs), "", "---", ""]
+    lines += _chronicle(state, records)
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _head(state: RunState, records: Sequence[ev.Record], outputs: Outputs) -> list[str]:
+    settled, steps = progress(state)
+    opened = moment(state.opened_at) if state.opened_at else "never"
+    last = moment(state.last_at) if state.last_at else "never"
+    closed = next((moment(r.at) for r in reversed(records) if isinstance(r.event, ev.RunClosed)), "")
+    who = f"operator {plain(state.operator)} at {plain(state.workstation)}"
+    facts = [
+        f"Run {code(state.run)}, {who}, mailrunbook {plain(state.version)}",
+        f"Runbook {code(state.runbook_path)}, sha256 {code(state.runbook.sha256)}",
+        f"Opened {opened}, last record {last}" + (f", closed {closed}" if state.closed else ""),
+        f"Steps settled: {settled} of {steps}",
+        f"Journal: {len(records):,} records, head {code(state.head or 'none')}",
+    ]
+    lines = [f"# Transcript: {plain(state.runbook.title)}", "", *(f"- {fact}" for fact in facts), ""]
+    first, *rest = standing(state, records)
+    lines += [f"**{plain(first)}**", *(["", *(f"- {plain(line)}" for line in rest)] if rest else [])]
+    found = gaps(records, outputs)
+    if not found:
+        return [*lines, "", "No gaps were found in the record."]
+    return [*lines, "", "Gaps:", "", *(f"- {plain(gap)}" for gap in found)]
+
+
+def _body(state: RunState, records: Sequence[ev.Record], outputs: Outputs) -> list[str]:
+    """Walk the author's lines, and put what was done behind the last line of each step."""
+    text = state.runbook.text
+    source = text.split("\n")
+    front_matter = _FRONT_MATTER.match(text)
+    start = front_matter.group().count("\n") if front_matter else 0
+    by_action = _by_action(records)
+    ending: dict[int, list[Step]] = {}
+    for step in state.runbook.steps():
+        ending.setdefault(min(step.end_line, len(source)), []).append(step)
+    lines: list[str] = []
+    for number, line in enumerate(source, 1):
+        if number > start:
+            lines.append(line.removesuffix("\r"))
+        for step in ending.get(number, ()):
+            indent = _indent(source[step.line - 1] if step.line <= len(source) else "")
+            for action in step.actions:
+                found = action_lines(state, action, by_action.get(action.id, []), outputs)
+                lines += ["", *(indent + each if each else "" for each in found)]
+            if number < len(source) and source[number].strip():
+                lines.append("")
+    return lines
+
+
+def _by_action(records: Sequence[ev.Record]) -> dict[str, list[ev.Record]]:
+    found: dict[str, list[ev.Record]] = {}
+    for record in records:
+        if action := getattr(record.event, "action", ""):
+            found.setdefault(action, []).append(record)
+    return found
+
+
+def _indent(line: str) -> str:
+    """Give the blanks under which a paragraph still belongs to the list item that the line begins."""
+    item = _ITEM.match(line.expandtabs(4))
+    return " " * len(item.group()) if item else ""
+
+
+def _chronicle(state: RunState, records: Sequence[ev.Record]) -> list[str]:
+    """Give what happened to the run as a whole, in the order of its records."""
+    told = [(record, _whole_run(state, record.event)) for record in records]
+    items = [f"- {moment(record.at)} (record {record.seq}): {text}" for record, text in told if text]
+    return ["## What happened to the run", "", *items]
+
+
+def _whole_run(state: RunState, event: ev.Event) -> str:
+    match event:
+        case ev.RunOpened() as e:
+            hosts = "".join(f"; {plain(name)} is reached as {code(ssh)}" for name, ssh in e.hosts.items())
+            return f"opened by {plain(e.operator)} at {plain(e.workstation)}{hosts}"
+        case ev.VarsSet(values=values):
+            return "values given: " + ", ".join(f"{plain(k)} = {code(v)}" for k, v in values.items())
+        case ev.Settled() as e if not e.action:
+            subject = f" {code(e.subject)}" if e.subject else ""
+            return f"settled: {plain(e.what)}{subject} is {code(e.value)}"
+        case ev.HostPinned() as e:
+            key = f"{plain(e.algorithm)} key {code(e.fingerprint)}"
+            return f"{plain(e.host)} is trusted with its {key} by {plain(e.by)} ({plain(e.source)})"
+        case ev.CheckTurned() as e:
+            detail = f" ({plain(e.detail)})" if e.detail else ""
+            return f"check {plain(e.check)} turned {plain(e.state)}: {plain(e.value)}{detail}"
+        case ev.Noted() as e if not e.action:
+            return f"note of {plain(e.by)}: {plain(e.text)}"
+        case ev.Paused(why=why):
+            return f"paused: {plain(why)}"
+        case ev.Resumed() as e:
+            return f"resumed by {plain(e.operator)} at {plain(e.workstation)}{_file_now(state, e.runbook_sha256)}"
+        case ev.RunbookReloaded(sha256=sha256):
+            return f"the edited runbook was adopted, sha256 {code(sha256)}"
+        case ev.LockTaken() as e:
+            return f"held by {plain(e.owner)}, process {e.pid}"
+        case ev.Reopened(by=by):
+            return f"reopened by {plain(by)}"
+        case ev.RunClosed():
+            return "closed: every step is settled"
+        case _:
+            return ""
+
+
+def _file_now(state: RunState, sha256: str) -> str:
+    if not sha256:
+        return "; the runbook's file was gone, the run went on with its own copy"
+    if sha256 != state.runbook.sha256:
+        return f"; the runbook's file had changed (sha256 {code(sha256)}), the run went on with its own copy"
+    return ""
