@@ -91,8 +91,6 @@ def _run(
     run_id: str = "",
 ) -> int:  # fmt: skip
     path, data, runbook = _read(wanted, tuple(hosts or {}))
-    if "local" in (hosts or {}):
-        raise UsageError("--host local: local is always this machine")
     if runbook.errors:
         problems = (f"{path}:{p.line}:{p.column}: {p.message}{f'; {p.hint}' if p.hint else ''}" for p in runbook.errors)
         count = len(runbook.errors)

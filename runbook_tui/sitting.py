@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import getpass
 import os
+import re
 import signal
 import socket
 from pathlib import Path
@@ -15,7 +16,8 @@ from runbook_tui import __version__
 from runbook_tui.adapters.clock import SystemClock
 from runbook_tui.adapters.local import LocalShell
 from runbook_tui.adapters.runs import RunFolder, create_run, open_run, state_dir
-from runbook_tui.core.errors import ExitCode, UsageError
+from runbook_tui.adapters.ssh_target import SshSettings, resolve
+from runbook_tui.core.errors import ExitCode, HostError, UsageError
 from runbook_tui.core.events import RunOpened
 from runbook_tui.core.markdown.reader import read
 from runbook_tui.core.model import LOCAL
@@ -57,10 +59,12 @@ def begin(
     """Make a new run of a runbook that has no errors, and sit at it.
 
     Raises:
-        UsageError: a variable is not one of the runbook's or its value cannot stand there; the run id is taken.
+        UsageError: a variable is not one of the runbook's or its value cannot stand there, a host's address is
+            none, or the run id is taken.
         StateDirError: the state folder cannot be used.
     """
     check_variables(runbook, variables)
+    check_hosts(hosts)
     clock = SystemClock()
     with create_run(state_dir(), data, runbook.title, variables, run_id or None, now=clock.now()) as folder:
         opening = _opening(folder.id, str(path.resolve()), hosts, variables)
@@ -100,6 +104,23 @@ def check_variables(runbook: Runbook, variables: Mapping[str, str]) -> None:
                 raise UsageError(f"--var {key}: the value cannot stand for {literal.text}", why)
 
 
+def check_hosts(hosts: Mapping[str, str]) -> None:
+    """Refuse a `--host` whose name or address is none; nothing is looked up.
+
+    Raises:
+        UsageError: the first such host.
+    """
+    for name, address in hosts.items():
+        if name == LOCAL:
+            raise UsageError("--host local: local is always this machine")
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name, re.ASCII):
+            raise UsageError(f"--host {name}: a host's name is a letter, then letters, digits, _ or -")
+        try:
+            resolve(address, SshSettings())
+        except HostError as error:
+            raise UsageError(f"--host {name}: {error.title}", error.detail, error.hint) from None
+
+
 def wants_plain(wishes: Wishes, environment: Mapping[str, str]) -> bool:
     """Whether line mode is the front end: asked for, no terminal, or one that cannot draw (STYLE.md F9)."""
     drawable = all(os.isatty(descriptor) for descriptor in (0, 1, 2))
@@ -131,7 +152,6 @@ def _shells() -> ShellFactory:
             return LocalShell(host)
         # Loaded for the first host that is not this machine: asyncssh takes its time.
         from runbook_tui.adapters.ssh import SshShell  # noqa: PLC0415
-        from runbook_tui.adapters.ssh_target import SshSettings  # noqa: PLC0415
 
         return SshShell(host, pin, SshSettings.from_environment(os.environ))
 

@@ -154,6 +154,9 @@ def test_variables_and_hosts_that_do_not_fit(state: Path, tmp_path: Path) -> Non
         (("--var", "word=a", "--var", "word=b"), "given twice"),
         (("--host", "local=ssh://root@127.0.0.1"), "always this machine"),
         (("--host", "new"), "--host NAME=VALUE"),
+        (("--host", "new=ssh://"), "is no SSH address"),
+        (("--host", "new=root@a:99999"), "is no SSH address"),
+        (("--host", "n w=root@a"), "a host's name is"),
     ):
         assert said in refused("run", str(path), "--plain", *arguments, state=state, code=2)
     assert not state.exists()
