@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.sshd import SshFiles, Sshd, operator_key, running_sshd, write_ssh_files
+from tests.support.sshd import Sshd, SshFiles, operator_key, running_sshd, write_ssh_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

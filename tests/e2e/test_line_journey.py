@@ -53,7 +53,8 @@ def test_killed_while_something_runs_it_opens_again_as_unknown(night: Night) -> 
     runbook = night.state.parent / "slow.md"
     runbook.write_text(
         "---\nrunbook:\n  version: 1\n  hosts:\n    old: {ssh: old.test}\n---\n# Slow\n\n## Phase\n\n"
-        "### Go <!-- step: #go -->\n\n``` sh {.run host=old}\necho once >> ~/effects\necho started\nexec sleep 60\n```\n"
+        "### Go <!-- step: #go -->\n\n"
+        "``` sh {.run host=old}\necho once >> ~/effects\necho started\nexec sleep 60\n```\n"
     )
     with Talk("run", str(runbook), "--plain", "--run-id", "slow", state=night.state, more=night.variables) as talk:
         talk.say("yes", "confirm", "yes")

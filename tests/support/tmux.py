@@ -49,6 +49,20 @@ class Terminal:
         for key in keys:
             self._tmux("send-keys", key)
 
+    def press_until(self, key: str, *texts: str, gone: str = "") -> str:
+        """Press a key that is ignored until its dialog has been on the screen for a while; see `wait_for`."""
+        end = time.monotonic() + DEADLINE
+        while True:
+            self.press(key)
+            pause = time.monotonic() + 1.0
+            while time.monotonic() < pause:
+                shown = self.screen()
+                if all(text in shown for text in texts) and (not gone or gone not in shown):
+                    return shown
+                time.sleep(0.05)
+            if time.monotonic() > end:
+                raise AssertionError(f"{key!r} did not bring {texts} or make {gone!r} go\n{shown}")
+
     def type(self, text: str) -> None:
         """Type text literally."""
         self._tmux("send-keys", "-l", text)
