@@ -203,7 +203,7 @@ def read_records(data: bytes) -> Journaled:
     while good < len(data):
         end = data.find(b"\n", good)
         seq = len(records) + 1
-        if end < 0 or not data[good:].strip(b"\0"):
+        if end < 0:
             return Journaled(tuple(records), good, _torn(seq, len(data) - good))
         try:
             records.append(_next(data[good:end], seq, records[-1].hash if records else GENESIS))

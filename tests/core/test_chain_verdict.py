@@ -239,3 +239,10 @@ def test_a_seal_names_only_files_of_a_run(name: str) -> None:
     text = seal_text(seal.count, seal.head, seal.at, seal.files)
     with pytest.raises(ChainError, match="not understood"):
         parse_seal(f"{text}{'0' * 64}  {name}\n".encode())
+
+
+def test_a_seal_whose_sums_were_changed_does_not_agree() -> None:
+    """A seal whose count and head fit but whose sum of the journal does not is no proof."""
+    seal = seal_of(WHOLE)
+    seal = replace(seal, files=(sealed("events.jsonl", WHOLE.replace(b"ada", b"eve")), *seal.files[1:]))
+    assert verdict(WHOLE, seal).problems == ("events.jsonl was changed after it was sealed",)
