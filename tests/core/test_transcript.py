@@ -169,6 +169,16 @@ def test_failed_and_edited() -> None:
     )  # fmt: skip
 
 
+def test_proof_comes_after_the_command() -> None:
+    """While the proof is looked at the command has only ended; its output stands once, behind the verdict."""
+    verifying = ev.Finished(action="a", attempt="mail-1-1", outcome="verifying", exit=0)
+    told = Told(*begun("a"), verifying, SEGMENT, ended("a"), outputs={"mail-1-1": "bye...\n"})
+    assert_in_order(told.md, "exit status 0. Its proof follows.", "**Done**", "bye...")
+    assert told.md.count("bye...") == 1
+    unseen = ev.Lost(action="a", attempt="mail-1-1", why="its proof could not be seen")
+    assert_in_order(Told(*begun("a"), verifying, unseen).md, "Its proof follows.", "**Outcome unknown**")
+
+
 def test_by_signal_and_stopped() -> None:
     """A signal is a signal and no exit status, and a stop says what happened over there."""
     killed = ev.Finished(action="a", attempt="mail-1-1", outcome="failed", signal="KILL", seconds=1, reason="killed")
@@ -311,7 +321,7 @@ def test_output_does_not_break_out(action: Action) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["*a* _b_ `c` [d](e)", "<img src=x onerror=y>", "a\n# b\n- c", "&lt;b&gt;", "\x1b]0;x\x07"]
+    "value", ["*a* _b_ `c` [d](e)", "x` <b>`` *y*", "<img src=x onerror=y>", "a\n# b\n- c", "&lt;b&gt;", "\x1b]0;x\x07"]
 )
 def test_written_words_are_letters(value: str) -> None:
     """What somebody typed is shown as typed: no emphasis, link, image, heading or entity comes of it."""
@@ -386,6 +396,12 @@ def test_json_has_the_documented_shape() -> None:
             "output": "bye.\n", "output_bytes": 6,
         }
     ]  # fmt: skip
+
+
+def test_json_output_is_clean_too() -> None:
+    """Output that slipped into the store with control characters in it is cleaned on its way out."""
+    document = Told(*ran("a"), outputs={"mail-1-1": "\x1b]0;x\x07\u202e\n"}).json
+    assert document["steps"][0]["actions"][0]["attempts"][0]["output"] == "␛]0;x␇<U+202E>\n"
 
 
 def test_json_of_a_cut_off_run() -> None:

@@ -71,7 +71,8 @@ def _body(state: RunState, records: Sequence[ev.Record], outputs: Outputs) -> li
             indent = _indent(source[step.line - 1] if step.line <= len(source) else "")
             for action in step.actions:
                 found = action_lines(state, action, by_action.get(action.id, []), outputs)
-                lines += ["", *(indent + each if each else "" for each in found)]
+                lines += [""] if lines and lines[-1] else []
+                lines += [indent + each if each else "" for each in found]
             if number < len(source) and source[number].strip():
                 lines.append("")
     return lines
