@@ -223,11 +223,13 @@ def start_sshd(
     port: int | None = None,
     environment: Mapping[str, str] | None = None,
     options: Sequence[str] = (),
+    within: Sequence[str] = (),
 ) -> Sshd:
     """Start a server on 127.0.0.1 whose sessions run as the current user with a HOME of their own.
 
     `authorized` are public key lines; `environment` is set for every session beside HOME; `options` are lines
-    of sshd_config that come first, so that they win. Without an OpenSSH the server is asyncssh's (see
+    of sshd_config that come first, so that they win; `within` is a command that executes the server's command
+    line in a place of its own, such as another mount namespace. Without an OpenSSH the server is asyncssh's (see
     `server_notice()`), which ignores `options`.
 
     Raises:
@@ -244,7 +246,7 @@ def start_sshd(
     session = {"HOME": str(home), **(environment or {})}
     for _ in range(3 if port is None else 1):
         chosen = port or free_port()
-        daemon = _launch(folder, chosen, session, options)
+        daemon = _launch(folder, chosen, session, options, within)
         with contextlib.suppress(SshdError):
             wait_until(partial(_answered_or_ended, daemon, chosen), "the SSH server")
             if daemon.poll() is None:
@@ -262,7 +264,9 @@ def _answered_or_ended(daemon: subprocess.Popen[bytes], port: int) -> bool:
     return daemon.poll() is not None or _listens(port)
 
 
-def _launch(folder: Path, port: int, environment: Mapping[str, str], options: Sequence[str]) -> subprocess.Popen[bytes]:
+def _launch(
+    folder: Path, port: int, environment: Mapping[str, str], options: Sequence[str], within: Sequence[str]
+) -> subprocess.Popen[bytes]:
     sshd = find_sshd()
     if sshd is None:
         settings = {"folder": str(folder), "port": port, "environment": dict(environment)}
@@ -276,7 +280,8 @@ def _launch(folder: Path, port: int, environment: Mapping[str, str], options: Se
         (folder / "sshd_config").write_text(configuration, encoding="utf-8")
         command = [sshd, "-D", "-f", str(folder / "sshd_config"), "-E", str(folder / "sshd.log")]
     with (folder / "sshd.log").open("ab") as log:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        return subprocess.Popen(
+            [*within, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
 
 @contextlib.contextmanager

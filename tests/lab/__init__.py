@@ -1,0 +1,1 @@
+"""Tests that need root: hosts with an /etc of their own."""
