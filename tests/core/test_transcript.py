@@ -372,6 +372,17 @@ def test_records_stay_inside_their_list_item() -> None:
     assert outline(body) == outline(TEXT.split("---\n")[2])
 
 
+def test_records_follow_a_fence_that_ended_its_item() -> None:
+    """A fence at the margin has ended the item it is meant for, so what follows it is not indented into code."""
+    text = "- a\n    - Deep one\n\n```sh\ntrue\n```\n\nEnd.\n"
+    runbook = a_runbook(a_step(an_action("a"), line=2, end_line=6), text=text)
+    stamper = Stamper()
+    stamper(opened(runbook), *ran("a"))
+    md = markdown(stamper.state(runbook), stamper.records, lambda _: "out\n")
+    assert [t.content for t in tokens(md) if t.type == "code_block"] == []
+    assert ("text", "out\n") in fences(md)
+
+
 def test_json_has_the_documented_shape() -> None:
     """The JSON transcript has exactly the keys of ARCHITECTURE.md, "A run on disk"."""
     document = Told(*begun("a"), SEGMENT, ended("a"), outputs={"mail-1-1": "bye.\n"}).json

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runbook_tui.core.transcript.output import Outputs
 
 _FRONT_MATTER = re.compile(r"---[ \t]*\n.*?^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"( *)(?:```|~~~)")
 _ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+")
 
 
@@ -68,7 +69,7 @@ def _body(state: RunState, records: Sequence[ev.Record], outputs: Outputs) -> li
         if number > start:
             lines.append(line.removesuffix("\r"))
         for step in ending.get(number, ()):
-            indent = _indent(source[step.line - 1] if step.line <= len(source) else "")
+            indent = _indent(source[step.line - 1 : number])
             for action in step.actions:
                 found = action_lines(state, action, by_action.get(action.id, []), outputs)
                 lines += [""] if lines and lines[-1] else []
@@ -86,10 +87,19 @@ def _by_action(records: Sequence[ev.Record]) -> dict[str, list[ev.Record]]:
     return found
 
 
-def _indent(line: str) -> str:
-    """Give the blanks under which a paragraph still belongs to the list item that the line begins."""
-    item = _ITEM.match(line.expandtabs(4))
-    return " " * len(item.group()) if item else ""
+def _indent(lines: Sequence[str]) -> str:
+    """Give the blanks under which a paragraph still belongs to the list item that these lines are.
+
+    A fence further to the left than the item's text has ended the item (CommonMark 0.31, 5.2): what follows it
+    stands where the fence does.
+    """
+    own = [line.expandtabs(4) for line in lines if line.strip()]
+    item = _ITEM.match(own[0]) if own else None
+    if item is None:
+        return ""
+    width = len(item.group())
+    fence_line = _FENCE.match(own[-1])
+    return " " * (min(width, len(fence_line.group(1))) if fence_line else width)
 
 
 def _chronicle(state: RunState, records: Sequence[ev.Record]) -> list[str]:
