@@ -1,0 +1,134 @@
+"""Every size from 20 by 5 to 200 by 60 works or says what it needs; colour never carries a meaning alone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from textual import events
+from textual.color import Color
+from textual.geometry import Size
+
+from runbook_tui.core.run import Verb
+from runbook_tui.ui.themes import DARK, LIGHT
+from runbook_tui.ui.words import CHECK, STATUS
+from tests.ui.pilots import HeldClock, an_app, shown, until
+from tests.ui.scripted import Scripted
+
+
+async def test_wide_shows_everything_side_by_side(scripted: Scripted, clock: HeldClock) -> None:
+    """From 100 columns on steps, step, output, checks and keys are there at once."""
+    app = an_app(scripted, clock)
+    async with app.run_test(size=(100, 30), notifications=True):
+        await until(lambda: "CHECKS" in shown(app) and "Create the users" in shown(app))
+        text = shown(app)
+        for wanted in ("STEPS", "STEP", "OUTPUT", "CHECKS", "0/9 steps done", "· to do", "⊘ held", "c Confirm…"):
+            assert wanted in text, wanted
+
+
+async def test_80_by_24_collapses_steps_and_checks(scripted: Scripted, clock: HeldClock) -> None:
+    """Steps are one line above and checks one line below; Tab walks the panes full-screen and Escape goes back."""
+    app = an_app(scripted, clock)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(lambda: "▶ 1.1  Create the users" in shown(app))
+        text = shown(app)
+        assert "STEPS" not in text
+        assert "CHECKS" in text.splitlines()[-2]
+        assert "OUTPUT" in text
+        seen = []
+        for _ in range(4):
+            await pilot.press("tab")
+            await pilot.pause()
+            seen.append(next(n for n in (" STEPS ", " OUTPUT ", " CHECKS ─", " STEP ") if n in shown(app).replace("━", "─")))
+        assert seen == [" STEPS ", " STEP ", " OUTPUT ", " CHECKS ─"]
+        await pilot.press("escape")
+        await until(lambda: "OUTPUT" in shown(app) and " STEP " in shown(app))
+
+
+async def test_narrow_shows_one_pane_at_a_time(scripted: Scripted, clock: HeldClock) -> None:
+    """Below 80 columns one pane fills the screen, the step first."""
+    app = an_app(scripted, clock)
+    async with app.run_test(size=(60, 20), notifications=True) as pilot:
+        await until(lambda: "adduser" in shown(app))
+        assert "OUTPUT" not in shown(app)
+        await pilot.press("tab")
+        await until(lambda: "OUTPUT" in shown(app) and "adduser" not in shown(app))
+
+
+@pytest.mark.parametrize("size", [(20, 5), (39, 24), (80, 9), (1, 1)])
+async def test_too_small_says_what_is_needed(size: tuple[int, int], scripted: Scripted, clock: HeldClock) -> None:
+    """A terminal that is too small is told so, and keys do not break it."""
+    app = an_app(scripted, clock)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        if size > (10, 4):
+            await until(lambda: "needs" in shown(app) and "more room" in shown(app).replace("\n", " "))
+        await pilot.press("down", "tab", "s", "escape", "question_mark", "escape")
+        await pilot.pause()
+
+
+async def test_a_resize_storm_breaks_nothing(scripted: Scripted, clock: HeldClock) -> None:
+    """Two hundred sizes in a row, down to nothing and up again, and the screen is whole afterwards."""
+    proposal = await scripted.propose("users", Verb.CONFIRM)
+    await scripted.confirm(proposal, proposal.wants)
+    app = an_app(scripted, clock)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await until(lambda: app.main.drawn)
+        for n in range(200):
+            scripted.output(b"line %d\n" % n)
+            size = Size(1 + n * 37 % 160, 1 + n * 13 % 60)
+            app._driver.process_message(events.Resize(size, size))  # type: ignore[union-attr]
+        app._driver.process_message(events.Resize(Size(120, 40), Size(120, 40)))  # type: ignore[union-attr]
+        await pilot.pause()
+        await until(lambda: "STEPS" in shown(app) and "line 199" in shown(app))
+
+
+async def test_the_screen_follows_the_state(scripted: Scripted, clock: HeldClock) -> None:
+    """A failure says first what failed and which verbs make sense; the list shows word and glyph."""
+    await scripted.run("users", 9, "exit status 9 is not 0", b"adduser: plop exists\n")
+    app = an_app(scripted, clock)
+    async with app.run_test(size=(120, 40), notifications=True):
+        await until(lambda: "✗ failed: exit status 9 is not 0" in shown(app))
+        text = shown(app)
+        assert "adduser: plop exists" in text
+        assert "r retry" in text
+        assert "u undo" not in text
+        assert re.search(r"1\.1 .*✗ failed", text)
+
+
+async def test_drift_is_marked(scripted: Scripted, clock: HeldClock) -> None:
+    """A step that changed in the file since says so in the list and in its pane."""
+    scripted.drift = {"users": "changed", "first": "moved", "last": "same"}
+    app = an_app(scripted, clock)
+    async with app.run_test(size=(140, 40), notifications=True) as pilot:
+        await pilot.press("escape")
+        await until(lambda: app.main.drawn and "≠ changed in the file since" in shown(app))
+        assert re.search(r"2\.1 .*↕ · to do", shown(app))
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda t: t.name)
+def test_text_has_contrast(theme: object) -> None:
+    """Every colour that text is painted in has a contrast of 4.5 or more on every surface (WCAG 2.1, 1.4.3)."""
+    colours = {**vars(theme), **theme.variables}  # type: ignore[attr-defined]
+    names = ["foreground", "primary", "secondary", "success", "warning", "error", "muted"]
+    for name in names + [n for n in colours if n.startswith("host-")]:
+        for surface in ("background", "surface", "panel"):
+            assert contrast(colours[name], colours[surface]) >= 4.5, (name, surface)
+
+
+def contrast(one: str, two: str) -> float:
+    """Give the contrast of two colours as WCAG defines it."""
+    light, dark = sorted((luminance(Color.parse(one)), luminance(Color.parse(two))), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: Color) -> float:
+    """Give the relative luminance."""
+    parts = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in colour.normalized]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def test_every_state_is_told_by_glyph_and_word() -> None:
+    """No two states share a glyph or a word."""
+    for table in (STATUS, CHECK):
+        assert len({s.glyph for s in table.values()}) == len(table)
+        assert len({s.word for s in table.values()}) == len(table)
