@@ -61,7 +61,8 @@ def _drifted(state: RunState, drift: Mapping[str, Drift]) -> list[str]:
         step = state.runbook.step(step_id)
         name = f"{step.number} {clean_line(step.title)}" if step else clean_line(step_id)
         lines.append(f"in the file now {change}: {name}")
-    return [*lines, f"in the file now same: {len(drift) - len(others)} steps"]
+    same = sum(step.id not in others for step in state.runbook.steps())
+    return [*lines, f"in the file now same: {same} of {sum(1 for _ in state.runbook.steps())} steps"]
 
 
 def _stands(state: RunState, action: Action) -> str:
