@@ -115,7 +115,10 @@ def new_content(seen: FileSeen, change: FileChange, block: str) -> bytes:
     match change.mode:
         case FileMode.CREATE:
             if seen.exists:
-                raise Refused(f"{change.path} exists already, and mode=create never touches an existing file")
+                raise Refused(
+                    f"{change.path} exists already, and mode=create never touches an existing file",
+                    hint="Settle another mode for it, skip it, or mark it done if it is as it should be.",
+                )
             made = text
         case FileMode.REPLACE:
             made = text

@@ -65,13 +65,21 @@ class Recorder:
     def flush(self) -> None:
         """Write what could not be written before.
 
+        An outcome may find room in the journal's reserve where a note finds none, so each is tried.
+
         Raises:
-            StateDirError: it still cannot be.
+            StateDirError: something still cannot be.
         """
-        while self._unwritten:
-            event, durable = self._unwritten[0]
-            self._append(event, durable=durable)
-            del self._unwritten[0]
+        waiting, self._unwritten = self._unwritten, []
+        problem: StateDirError | None = None
+        for event, durable in waiting:
+            try:
+                self._append(event, durable=durable)
+            except StateDirError as error:
+                problem = error
+                self._unwritten.append((event, durable))
+        if problem is not None:
+            raise problem
 
     def _append(self, event: Event, *, durable: bool) -> None:
         self.state = apply(self.state, self.journal.append(event, durable=durable))

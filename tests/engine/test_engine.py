@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runbook_tui.core import events as ev
-from runbook_tui.core.errors import Refused
+from runbook_tui.core.errors import Refused, StateDirError
 from runbook_tui.core.model import (
     LOCAL,
     ActionKind,
@@ -26,9 +26,11 @@ from tests.core.builders import a_literal, a_runbook, a_step, an_action
 from tests.support.bench import Bench, HeldClock, confirm, eventually, until
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from runbook_tui.core.model import Action, Step
+    from runbook_tui.ports import Journal
 
 
 def here(name: str = "a", text: str = "true", **fields: Any) -> Action:  # noqa: ANN401 -- fields of Action
@@ -40,6 +42,34 @@ def bench_of(tmp_path: Path, *actions: Action | Step, **fields: Any) -> Bench:  
     """Make a bench for a runbook on this machine only."""
     runbook = a_runbook(*actions, literals=fields.pop("literals", ()))
     return Bench(replace(runbook, hosts={LOCAL: runbook.hosts[LOCAL]}), tmp_path / "state", **fields)
+
+
+class FullJournal:
+    """The run's own journal on a disk that is full until `room` is True."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self.room = False
+
+    def append(self, event: ev.Event, *, durable: bool = True) -> ev.Record:
+        """Refuse as a full disk does."""
+        if not self.room:
+            raise StateDirError("No space is left on the disk of the journal")
+        return self._journal.append(event, durable=durable)
+
+    @property
+    def head(self) -> str:
+        """The journal's head."""
+        return self._journal.head
+
+    @property
+    def records(self) -> Sequence[ev.Record]:
+        """The journal's records."""
+        return self._journal.records
+
+    def seal(self) -> None:
+        """Seal the journal."""
+        self._journal.seal()
 
 
 async def test_a_confirmed_command_runs_once_and_is_recorded_in_order(tmp_path: Path) -> None:
@@ -338,3 +368,24 @@ async def test_withheld_output_is_neither_shown_nor_stored(tmp_path: Path) -> No
         assert bench.folder is not None
         assert "hush-hush" not in bench.folder.outputs().text("night-1")
         assert engine.export("md").count("hush-hush") == engine.export("md").count("echo hush-hush")
+
+
+async def test_on_a_full_disk_nothing_new_starts_and_what_ran_is_not_forgotten(tmp_path: Path) -> None:
+    """The running action is followed to its end; its outcome is written once there is room, before anything new."""
+    bench = bench_of(tmp_path, here("a", "sleep 0.2; exit 4"), here("b"))
+    async with bench.engine() as engine:
+        await engine.confirm(await engine.propose("a", Verb.CONFIRM), "y")
+        await until(engine, lambda: engine.activity is not None and engine.activity.stage == "running")
+        journal = engine._recorder.journal
+        full = FullJournal(journal)
+        engine._recorder.journal = full
+        await engine.idle()
+        assert engine.state.of("a").status is Status.RUNNING
+        assert "No space" in engine.trouble
+        with pytest.raises(StateDirError):
+            await engine.skip("b", "because")
+        assert engine.state.of("b").status is Status.TODO
+        full.room = True
+        await engine.skip("b", "because")
+        assert engine.state.of("a").status is Status.FAILED
+        assert engine.trouble == ""
