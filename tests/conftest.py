@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 INHERITED = ("NO_COLOR", "COLORTERM", "FORCE_COLOR", "TEXTUAL", "MAILRUNBOOK_STATE_DIR", "MAILRUNBOOK_CONFIG_DIR")
 for name in [name for name in os.environ if name in INHERITED or name.startswith("TEXTUAL_")]:
@@ -22,8 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run under a fixed locale and terminal, whatever the developer's are."""
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setenv("TERM", "xterm-256color")
-    yield

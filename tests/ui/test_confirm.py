@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.widgets import Button, Input, Static
@@ -15,7 +16,9 @@ from runbook_tui.ui.screens.ask import ALONE
 from runbook_tui.ui.screens.confirm import ConfirmScreen
 from runbook_tui.ui.screens.dialogs import BusyScreen, ErrorScreen
 from tests.ui.pilots import HeldClock, agree, an_app, past_guard, shown, until
-from tests.ui.scripted import Scripted
+
+if TYPE_CHECKING:
+    from tests.ui.scripted import Scripted
 
 SIZE = (120, 40)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.widgets import Input, RadioSet, Select, Static, TextArea
@@ -20,11 +19,13 @@ from runbook_tui.ui.screens.output import OutputScreen
 from runbook_tui.ui.screens.pages import HostsScreen
 from runbook_tui.ui.screens.settle import SettleScreen
 from runbook_tui.ui.screens.start import StartScreen
-from tests.ui.books import OLD, IDENTITIES, migration
+from tests.ui.books import IDENTITIES, OLD, migration
 from tests.ui.pilots import HeldClock, agree, an_app, past_guard, shown, until
 from tests.ui.scripted import Scripted, with_resume
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
 
 SIZE = (120, 45)
@@ -179,7 +180,7 @@ async def test_the_transcript_is_written_once(
         await until(lambda: app.screen.query_one("#path", Input).value.endswith(".json"))
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, MessageScreen))
-        written = next(tmp_path.glob("*.json"))
+        written = tmp_path / "2026-03-01-move.json"
         assert written.read_text() == "the transcript as json\n"
         assert stat.S_IMODE(written.stat().st_mode) == 0o600
         await pilot.press("enter")

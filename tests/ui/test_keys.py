@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from runbook_tui.core import events as ev
@@ -16,7 +18,9 @@ from runbook_tui.ui.screens.output import OutputScreen
 from runbook_tui.ui.screens.pages import ChecksScreen, HelpScreen, HostsScreen
 from runbook_tui.ui.screens.settle import SettleScreen
 from tests.ui.pilots import HeldClock, agree, an_app, shown, until
-from tests.ui.scripted import Scripted
+
+if TYPE_CHECKING:
+    from tests.ui.scripted import Scripted
 
 SIZE = (120, 40)
 TABLE = "c retry:r s a e u m n x b k w l g o v h t ? q"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 from textual import events
@@ -13,7 +14,9 @@ from runbook_tui.core.run import Verb
 from runbook_tui.ui.themes import DARK, LIGHT
 from runbook_tui.ui.words import CHECK, STATUS
 from tests.ui.pilots import HeldClock, an_app, shown, until
-from tests.ui.scripted import Scripted
+
+if TYPE_CHECKING:
+    from tests.ui.scripted import Scripted
 
 
 async def test_wide_shows_everything_side_by_side(scripted: Scripted, clock: HeldClock) -> None:
@@ -39,7 +42,8 @@ async def test_80_by_24_collapses_steps_and_checks(scripted: Scripted, clock: He
         for _ in range(4):
             await pilot.press("tab")
             await pilot.pause()
-            seen.append(next(n for n in (" STEPS ", " OUTPUT ", " CHECKS ─", " STEP ") if n in shown(app).replace("━", "─")))
+            names = (" STEPS ", " OUTPUT ", " CHECKS ─", " STEP ")
+            seen.append(next(n for n in names if n in shown(app).replace("━", "─")))
         assert seen == [" STEPS ", " STEP ", " OUTPUT ", " CHECKS ─"]
         await pilot.press("escape")
         await until(lambda: "OUTPUT" in shown(app) and " STEP " in shown(app))

@@ -1,4 +1,4 @@
-"""The output pane follows only at its end, stays where a reader looks, is bounded and can be copied (STYLE.md F1-F4)."""
+"""The output pane follows only at its end, leaves a reader alone, is bounded and can be copied (STYLE.md F1-F4)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from runbook_tui.core.run import Verb
 from runbook_tui.core.text import CleanLine
 from runbook_tui.ui.widgets.output_view import OutputView
 from tests.ui.pilots import HeldClock, an_app, shown, until
-from tests.ui.scripted import Scripted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from tests.ui.scripted import Scripted
 
 
 class Alone(App[None]):

@@ -113,7 +113,8 @@ class AskScreen(Boxed[str]):
     def fit(self) -> None:
         """Fit the body, and only then count the dialog as painted."""
         super().fit()
-        self.call_after_refresh(self._on_painted)
+        if self.query("#box"):
+            self.call_after_refresh(self._on_painted)
 
     def _on_painted(self) -> None:
         if self._painted is None:

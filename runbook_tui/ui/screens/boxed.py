@@ -24,8 +24,16 @@ class Boxed(ModalScreen[ScreenResultType]):
         del event
         self.call_after_refresh(self.fit)
 
+    def _fit_when_made(self) -> None:
+        """Try again: a screen can come to the front before its widgets are made, and leave before that too."""
+        if self.is_attached and self.is_running:
+            self.set_timer(0.01, self.fit)
+
     def fit(self) -> None:
         """Give the body the height that is left in the box."""
+        if not self.query("#box"):
+            self._fit_when_made()
+            return
         box, body = self.query_one("#box"), self.query_one("#ask-body")
         taken = 2
         for child in box.children:
