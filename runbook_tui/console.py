@@ -53,17 +53,21 @@ def guarded(program: Callable[[], Any]) -> int:
     """Run the program; give the exit code. Errors become sentences, a fault a traceback without locals."""
     _hold_standard_streams()
     try:
+        return _run(program)
+    finally:
+        _let_go_of_streams()
+
+
+def _run(program: Callable[[], Any]) -> int:
+    try:
         program()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(ExitCode.OK)
     except RunbookTuiError as error:
-        _complain(
-            "".join(f"{clean(part)}\n" for part in (f"mailrunbook: {error.title}", error.detail, error.hint) if part)
-        )
+        parts = (f"mailrunbook: {error.title}", error.detail, error.hint)
+        _complain("".join(f"{clean(part)}\n" for part in parts if part))
         return int(error.exit_code)
     except _ReaderGoneError:
-        # Python's own flush at exit would complain once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return int(ExitCode.OK)
     except KeyboardInterrupt:
         _complain("mailrunbook: interrupted\n")
@@ -74,6 +78,15 @@ def guarded(program: Callable[[], Any]) -> int:
         _complain(clean(traceback.format_exc()) + "mailrunbook: this is a fault of the program; journals are kept\n")
         return int(ExitCode.FAULT)
     return int(ExitCode.OK)
+
+
+def _let_go_of_streams() -> None:
+    """Where nobody reads any more, keep Python's own flush at exit from failing: it would end with 120."""
+    for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 def _complain(text: str) -> None:

@@ -178,7 +178,8 @@ def checks(views: Iterable[CheckView]) -> list[str]:
     lines = []
     for view in views:
         since = f" since {view.since.strftime('%H:%M:%S UTC')}" if view.since else ""
-        lines.append(f"check {clean_line(view.label or view.name)} {view.state}{since}: {clean_line(view.value)}")
+        label = f" ({clean_line(view.label)})" if view.label else ""
+        lines.append(f"check {clean_line(view.name)}{label} {view.state}{since}: {clean_line(view.value)}")
     return lines or ["there are no live checks"]
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from runbook_tui.engine import Engine
     from runbook_tui.plain.lines import Output
 
+LEFT_BY_WORD: Final = frozenset({Status.SKIPPED, Status.BY_HAND})
+"""States that the operator gave, to a wait that counted down too."""
 DRAINS_PER_SECOND: Final = 20
 SILENCE: Final = 60.0
 """Seconds without output after which, and every so often, a line says that it is silent."""
@@ -50,7 +52,7 @@ class Watch:
             mine = state.of(action.id)
             if mine.status is not self._actions[action.id]:
                 self._actions[action.id] = mine.status
-                if mine.status in {Status.SKIPPED, Status.BY_HAND}:
+                if mine.status in LEFT_BY_WORD:
                     how = "skipped" if mine.status is Status.SKIPPED else "done by hand"
                     self._say(state, action.id, f"{how}: {clean_line(mine.reason)}")
         for note in state.notes[self._notes :]:
@@ -94,9 +96,10 @@ class Watch:
             self._say(state, attempt.action, "verifying")
         if stage == "ended":
             self._drain(state, attempt, last=True)
-            for line in attempt.verifies:
+            for line in "\n".join(attempt.verifies).splitlines():
                 self._say(state, attempt.action, f"proof: {clean_line(line)}")
-            self._say(state, attempt.action, _ending(attempt))
+            if attempt.status not in LEFT_BY_WORD:
+                self._say(state, attempt.action, _ending(attempt))
 
     def _drain(self, state: RunState, attempt: Attempt, *, last: bool = False) -> None:
         feed = self._engine.feed(attempt.id)

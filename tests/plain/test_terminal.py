@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import select
-import subprocess
-import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.talk import DEADLINE, environment, program
+from tests.support.terminal import Terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,50 +24,6 @@ runbook: {version: 1}
   echo something
   ```
 """
-
-
-class Terminal:
-    """A pseudo-terminal with the program as its session's leader, as a login gives it one."""
-
-    def __init__(self, state: Path, *arguments: str, term: str = "dumb") -> None:
-        self._master, slave = pty.openpty()
-        self.process = subprocess.Popen(
-            ["setsid", "--ctty", *program(*arguments)], stdin=slave, stdout=slave, stderr=slave,
-            env=environment(state, TERM=term),
-        )  # fmt: skip
-        os.close(slave)
-        self.shown = ""
-
-    def see(self, text: str) -> None:
-        """Read until the text was shown."""
-        end = time.monotonic() + DEADLINE
-        while text not in self.shown:
-            ready, _, _ = select.select([self._master], [], [], max(0.0, end - time.monotonic()))
-            assert ready, f"{text!r} was not shown:\n{self.shown}"
-            self.shown += os.read(self._master, 1 << 16).decode("utf-8", "replace")
-
-    def type(self, text: str) -> None:
-        """Type."""
-        os.write(self._master, text.encode())
-
-    def hang_up(self) -> None:
-        """Take the terminal away."""
-        if self._master >= 0:
-            os.close(self._master)
-            self._master = -1
-
-    def end(self) -> int:
-        """Wait for the end; give the exit code."""
-        return self.process.wait(DEADLINE)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        self.hang_up()
 
 
 @pytest.fixture

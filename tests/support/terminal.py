@@ -1,0 +1,71 @@
+"""The program on a pseudo-terminal of 80 by 24, as its session's leader: typed at, read, hung up."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import termios
+import time
+from typing import TYPE_CHECKING, Self
+
+from tests.support.talk import DEADLINE, environment, program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Terminal:
+    """A pseudo-terminal with the program as its session's leader, as a login gives it one."""
+
+    def __init__(self, state: Path, *arguments: str, term: str = "dumb") -> None:
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.process = subprocess.Popen(
+            ["setsid", "--ctty", *program(*arguments)], stdin=slave, stdout=slave, stderr=slave,
+            env=environment(state, TERM=term),
+        )  # fmt: skip
+        os.close(slave)
+        self.shown = ""
+
+    def see(self, text: str) -> None:
+        """Read until the text was shown."""
+        end = time.monotonic() + DEADLINE
+        while text not in self.shown:
+            ready, _, _ = select.select([self._master], [], [], max(0.0, end - time.monotonic()))
+            assert ready, f"{text!r} was not shown:\n{self.shown}"
+            self.shown += os.read(self._master, 1 << 16).decode("utf-8", "replace")
+
+    def read_rest(self) -> None:
+        """Read what was written before the end."""
+        while select.select([self._master], [], [], 0)[0]:
+            try:
+                self.shown += os.read(self._master, 1 << 16).decode("utf-8", "replace")
+            except OSError:  # nobody has the other end open any more
+                return
+
+    def type(self, text: str) -> None:
+        """Type."""
+        os.write(self._master, text.encode())
+
+    def hang_up(self) -> None:
+        """Take the terminal away."""
+        if self._master >= 0:
+            os.close(self._master)
+            self._master = -1
+
+    def end(self) -> int:
+        """Wait for the end; give the exit code."""
+        return self.process.wait(DEADLINE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.hang_up()
