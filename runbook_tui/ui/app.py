@@ -12,7 +12,6 @@ from textual import events
 from textual.app import App
 from textual.command import DiscoveryHit, Hit, Provider
 from textual.content import Content
-from textual.screen import ModalScreen
 
 from runbook_tui.core.errors import ExitCode
 from runbook_tui.ui.crash import crash_text
@@ -152,7 +151,11 @@ class RunbookApp(App[None]):
         self._leave()
 
     def action_help_quit(self) -> None:
-        """Ctrl-C without selected text: stop what runs, else leave."""
+        """Ctrl-C without selected text, or SIGINT from outside: stop what runs, else leave."""
+        # A signal handler is called outside the app's context, in which no screen can be made.
+        self.call_later(self._interrupted)
+
+    def _interrupted(self) -> None:
         if isinstance(self.screen, StopScreen | LeaveScreen):
             return
         if self.engine.activity is not None:
@@ -194,8 +197,3 @@ class RunbookApp(App[None]):
             self._exit_renderables.append(crash_text(error))
         self._return_code = ExitCode.FAULT
         self._close_messages_no_wait()
-
-
-def is_modal(screen: Screen[object]) -> bool:
-    """Whether a dialog is open."""
-    return isinstance(screen, ModalScreen)

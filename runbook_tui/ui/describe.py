@@ -124,12 +124,16 @@ def where(seen: Seen, action: Action) -> Content:
     return Content.assemble(host(action.host, names), untrusted_line(ssh), (" · not connected", "$muted"))
 
 
-def action_head(seen: Seen, action: Action, *, chosen: bool) -> Content:
-    """Give the line above an action: mark, number, kind, host, state."""
+def action_head(seen: Seen, action: Action, width: int, *, chosen: bool) -> Content:
+    """Give the line above an action: mark, number, state, kind, host."""
     now = effective(seen.state, action)
     status = shown_status(seen.state, action)
-    parts: list[Content | str | tuple[str, str]] = [("▶ ", "$primary") if chosen else "  "]
-    parts += [(number_of(seen.state, action.id), "bold" if chosen else "$muted"), "  ", KIND_WORDS[now.kind]]
+    sign = STATUS[status]
+    lead = Content.assemble(
+        ("▶ ", "$primary") if chosen else "  ", (number_of(seen.state, action.id), "bold" if chosen else "$muted"),
+        (f"  {sign.glyph} {sign.word:<9}", sign.style),
+    )  # fmt: skip
+    parts: list[Content | str | tuple[str, str]] = [KIND_WORDS[now.kind]]
     if now.file is not None and now.kind is ActionKind.FILE:
         mode = f" ({now.file.mode.value})" if now.file.mode else ""
         parts += [" ", untrusted_line(now.file.path, "bold"), mode]
@@ -137,7 +141,7 @@ def action_head(seen: Seen, action: Action, *, chosen: bool) -> Content:
         parts += [" on ", host(now.host, seen.host_names)]
     if action.danger:
         parts += ["  ", ("DANGER", "bold $error")]
-    return Content.assemble(*parts, "   ", status_sign(status))
+    return hanging(lead, Content.assemble(*parts), width)
 
 
 def action_body(seen: Seen, action: Action, width: int) -> Content:

@@ -57,6 +57,7 @@ class Scripted:
 
     runbook: Runbook
     read_only: bool = False
+    trouble: str = ""
     wanted: list[str] = field(default_factory=list)
     drift: Mapping[str, str] = field(default_factory=dict)
     check_views: list[CheckView] = field(default_factory=list)

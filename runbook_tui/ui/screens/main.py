@@ -89,7 +89,7 @@ class MainScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Stand on what is open next and start the one timer."""
-        self.query_one("#steps").border_title = " STEPS "
+        self.query_one("#steps").border_title = " STEPS"
         self.query_one("#step").border_title = " STEP "
         self.query_one("#checks").border_title = " CHECKS "
         upcoming = next_action(self._engine.state)
@@ -200,7 +200,9 @@ class MainScreen(Screen[None]):
         state, here = self._engine.state, self.spot
         elapsed = (self.own.now() - state.opened_at).total_seconds() if state.opened_at else 0.0
         header = self.query_one(HeaderBar)
-        header.show(state, here.step if here else None, elapsed, read_only=self._engine.read_only)
+        header.show(
+            state, here.step if here else None, elapsed, read_only=self._engine.read_only, trouble=self._engine.trouble
+        )
 
     def _draw_step_line(self) -> None:
         here, state = self.spot, self._engine.state

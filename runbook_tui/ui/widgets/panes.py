@@ -40,7 +40,9 @@ def spread(left: Content, right: Content, width: int) -> Content:
 class HeaderBar(Static):
     """One line: what runs through, between which hosts, how far it is."""
 
-    def show(self, state: RunState, step: Step | None, elapsed: float, *, read_only: bool) -> None:
+    def show(
+        self, state: RunState, step: Step | None, elapsed: float, *, read_only: bool, trouble: str
+    ) -> None:  # fmt: skip
         """Draw the line anew."""
         settled, total = progress(state)
         names = [str(n) for n in state.hosts if n != "local"] or ["local"]
@@ -52,6 +54,8 @@ class HeaderBar(Static):
             (" mailrunbook ", "bold $primary"), " ", untrusted_line(state.runbook.title, "bold"), "   ", hosts
         )
         parts: list[Content | str | tuple[str, str]] = []
+        if trouble:
+            parts += [("the journal can not be written", "bold $error"), " · "]
         if read_only:
             parts += [("read-only", "$warning"), " · "]
         parts += [f"{settled}/{total} steps done"]
@@ -140,7 +144,7 @@ class StepPane(VerticalScroll, can_focus=True):
         blocks = []
         for action in step.actions:
             here = chosen is not None and action.id == chosen.id
-            head = describe.action_head(seen, action, chosen=here)
+            head = describe.action_head(seen, action, width, chosen=here)
             if here:
                 head = Content.assemble(head, "\n", describe.action_body(seen, action, width))
                 head = head if action is step.actions[-1] else Content.assemble(head, "\n")
