@@ -7,21 +7,19 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from runbook_tui.core.run import SETTLED, Status, Verb
-from runbook_tui.core.settle import shown_status
-from runbook_tui.core.verbs import next_action, number_of, step_status
+from runbook_tui.core.verbs import next_action, number_of
 from runbook_tui.ui import describe
 from runbook_tui.ui.keys import BY_ID, KEYS, bindings
 from runbook_tui.ui.screens.goto import GoToScreen
 from runbook_tui.ui.screens.output import OutputScreen
 from runbook_tui.ui.screens.pages import ChecksScreen, HelpScreen, HostsScreen
-from runbook_tui.ui.untrusted import untrusted_line
+from runbook_tui.ui.screens.walking import Panes
 from runbook_tui.ui.widgets.key_bar import KeyBar
 from runbook_tui.ui.widgets.output_pane import OutputPane
-from runbook_tui.ui.widgets.panes import ChecksPane, HeaderBar, StepPane, checks_summary, spread
+from runbook_tui.ui.widgets.panes import ChecksPane, HeaderBar, StepLine, StepPane, checks_summary
 from runbook_tui.ui.widgets.steps import Spot, Steps, spots
 
 if TYPE_CHECKING:
@@ -36,17 +34,11 @@ if TYPE_CHECKING:
 
 DRAIN = 1 / 25
 """Seconds between looks at output and state: the one timer of this screen."""
-PANES = ("steps", "step", "outpane", "checks")
 
 
-class MainScreen(Screen[None]):
+class MainScreen(Panes):
     """Where am I, what will happen if I press the key, is everything still all right."""
 
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 -- as Textual declares it
-
-        (0, "-cramped-wide"), (40, "-narrow"), (80, "-compact"), (100, "-wide"),
-    ]  # fmt: skip
-    VERTICAL_BREAKPOINTS = [(0, "-cramped-high"), (10, "-low"), (30, "-high")]  # noqa: RUF012 -- the same
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(),
         Binding("up", "move(-1)", "Step before", show=False, id="before"),
@@ -70,13 +62,12 @@ class MainScreen(Screen[None]):
         self._second = -1
         self._watched: str = ""
         self._statuses: dict[str, Status] = {}
-        self._solo = ""
         self.drawn = 0
 
     def compose(self) -> ComposeResult:
         """Header, steps, step, output, checks, keys; and what they collapse to."""
         yield HeaderBar(id="header")
-        yield Static(id="stepline")
+        yield StepLine(id="stepline")
         with Horizontal(id="body"):
             yield Steps(id="steps")
             with Vertical(id="right"):
@@ -164,14 +155,7 @@ class MainScreen(Screen[None]):
     def on_resize(self, event: events.Resize) -> None:
         """Lay out anew."""
         self._dirty, self._second = True, -1
-        narrow = 40 <= event.size.width < 80
-        if narrow and not self._solo:
-            self._show_solo("step")
-        elif event.size.width >= 100 or (not narrow and self._solo == "step"):
-            self._show_solo("")
-        self.query_one("#room", Static).update(
-            f"mailrunbook needs more room: 40 by 10 at least, this is {event.size.width} by {event.size.height}."
-        )
+        self.fit_panes(event.size)
 
     def _seen(self) -> describe.Seen:
         identities = {v.name: v.identity for v in self._engine.hosts() if v.identity is not None}
@@ -192,7 +176,7 @@ class MainScreen(Screen[None]):
             Content.assemble((" CHECKS  ", "bold $muted"), checks_summary(checks))
         )
         self.set_class(engine.state.running is not None, "-running")
-        self._draw_step_line()
+        self.query_one(StepLine).show(engine.state, here)
         self._draw_header()
         self.query_one(KeyBar).show(self.refused(), self.key_names())
 
@@ -203,20 +187,6 @@ class MainScreen(Screen[None]):
         header.show(
             state, here.step if here else None, elapsed, read_only=self._engine.read_only, trouble=self._engine.trouble
         )
-
-    def _draw_step_line(self) -> None:
-        here, state = self.spot, self._engine.state
-        line = self.query_one("#stepline", Static)
-        if here is None:
-            line.update("")
-            return
-        number = number_of(state, here.action.id) if here.action else here.step.number
-        status = shown_status(state, here.action) if here.action else step_status(state, here.step)
-        left = Content.assemble((" ▶ ", "$primary"), (number, "bold"), "  ", untrusted_line(here.step.title))
-        danger = here.action is not None and here.action.danger
-        mark = Content.styled("DANGER  ", "bold $error") if danger else Content("")
-        right = Content.assemble(mark, describe.status_sign(status), ("   Tab next pane ", "$muted"))
-        line.update(spread(left, right, self.size.width))
 
     def shown_attempt(self) -> Attempt | None:
         """Give the attempt whose output is shown: of the chosen action, else what runs, else what just ended."""
@@ -340,36 +310,6 @@ class MainScreen(Screen[None]):
             self._at = max(0, min(len(self._places) - 1, self._at + by))
             self._watched = ""
             self._dirty = True
-
-    def action_pane(self, by: int) -> None:
-        """Give the next pane the focus; where they do not fit side by side it fills the screen."""
-        wide = self.has_class("-wide")
-        order = PANES if self.has_class("-narrow") else ("", *PANES)
-        focused = next((p for p in PANES if self.focused is not None and self.focused.id == p), "")
-        if self.focused is not None and self.focused.id == "output":
-            focused = "outpane"
-        now = focused if wide else self._solo
-        target = order[(order.index(now) + by) % len(order)] if now in order else order[0]
-        self._show_solo("" if wide else target)
-        self._focus_pane(target)
-
-    def _focus_pane(self, target: str) -> None:
-        self.set_focus(None)
-        if target == "outpane":
-            self.query_one(OutputPane).view.focus()
-        elif target:
-            self.query_one(f"#{target}").focus()
-
-    def _show_solo(self, pane: str) -> None:
-        self._solo = pane
-        for name in PANES:
-            self.set_class(name == pane, f"-solo-{name}")
-        self.set_class(bool(pane), "-solo")
-
-    def action_unfocus(self) -> None:
-        """Go back to the whole."""
-        self._show_solo("step" if self.has_class("-narrow") else "")
-        self.set_focus(None)
 
     def action_page(self, by: int) -> None:
         """Page through the output when no pane has the focus."""

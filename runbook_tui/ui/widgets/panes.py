@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widgets import Markdown, Static
 
 from runbook_tui.core.settle import shown_status
-from runbook_tui.core.verbs import progress, step_status
+from runbook_tui.core.verbs import number_of, progress, step_status
 from runbook_tui.ui import describe
 from runbook_tui.ui.prose import ProseParser, has_prose, prose_parser, prose_source
 from runbook_tui.ui.untrusted import untrusted_line
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from runbook_tui.core.run import RunState
     from runbook_tui.engine import CheckView
     from runbook_tui.ui.describe import Seen
+    from runbook_tui.ui.widgets.steps import Spot
 
 
 def spread(left: Content, right: Content, width: int) -> Content:
@@ -63,6 +64,23 @@ class HeaderBar(Static):
             parts += [(" · ", "$muted"), untrusted_line(f"{phase.number} {phase.title}".strip())]
         parts += [(" · ", "$muted"), clock(elapsed), " "]
         self.update(spread(left, Content.assemble(*parts), self.size.width))
+
+
+class StepLine(Static):
+    """What the list of steps collapses to: the chosen step and its state on one line."""
+
+    def show(self, state: RunState, here: Spot | None) -> None:
+        """Draw the line anew."""
+        if here is None:
+            self.update("")
+            return
+        number = number_of(state, here.action.id) if here.action else here.step.number
+        status = shown_status(state, here.action) if here.action else step_status(state, here.step)
+        left = Content.assemble((" ▶ ", "$primary"), (number, "bold"), "  ", untrusted_line(here.step.title))
+        danger = here.action is not None and here.action.danger
+        mark = Content.styled("DANGER  ", "bold $error") if danger else Content("")
+        right = Content.assemble(mark, describe.status_sign(status), ("   Tab next pane ", "$muted"))
+        self.update(spread(left, right, self.size.width))
 
 
 class StepPane(VerticalScroll, can_focus=True):
