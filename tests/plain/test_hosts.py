@@ -75,7 +75,8 @@ def test_without_consent_nothing_is_contacted(tmp_path: Path) -> None:
     operator = operator_key(tmp_path / "operator")
     with running_sshd(tmp_path / "sshd", [operator.public]) as server:
         files = write_ssh_files(tmp_path / "files", operator, {"old.test": server})
-        done = finished("run", a_book(tmp_path), state=tmp_path / "state", stdin="no\nyes\n", **files.environment())
-        assert (done.returncode, done.stderr) == (0, "")
-        assert "not agreed: nothing was contacted" in done.stdout
+        with Talk("run", a_book(tmp_path), state=tmp_path / "state", more=files.environment()) as talk:
+            talk.say("no", "yes")
+            talk.hear("^not agreed: nothing was contacted")
+            assert talk.end() == 0
         assert "Accepted" not in server.log_text()
