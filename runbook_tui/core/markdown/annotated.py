@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from runbook_tui.core.markdown import words
@@ -61,6 +62,8 @@ class AnnotatedReader:
         """Give the draft of the file's top-level blocks."""
         for section in sections(nodes):
             self._section(section)
+        for phase, following in pairwise(self.phases):
+            phase.group = following.level > phase.level
         return Draft(self.phases, self.owners.owners, self.problems + self.fences.problems)
 
     def _section(self, section: Section) -> None:

@@ -72,6 +72,7 @@ class Builder:
         self.explicit: dict[str, tuple[int, int]] = {}
         self.targets: dict[str, ActionDraft] = {}
         self.taken: set[str] = set()
+        self.repeats: dict[str, int] = {}
 
     def build(self) -> Built:
         """Give the phases."""
@@ -129,10 +130,10 @@ class Builder:
         slug = _NOT_SLUG.sub("-", step.title.lower()).strip("-")[:40].strip("-") or "step"
         body = "\x1f".join([*step.headings, step.title, *(fence.text for fence in step.fences)])
         name = f"{slug}-{hashlib.sha256(body.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
-        unique, count = name, 1
+        unique = name
         while unique in self.taken:
-            count += 1
-            unique = f"{name}-{count}"
+            self.repeats[name] = self.repeats.get(name, 1) + 1
+            unique = f"{name}-{self.repeats[name]}"
         self.taken.add(unique)
         return unique
 

@@ -23,11 +23,12 @@ SURE = 0.75
 SHELL_TAGS = word_set("sh bash shell zsh ksh ash dash console shell-session shellsession terminal session")
 _CONSOLE_TAGS = word_set("console shell-session shellsession terminal session")
 _SQL_TAGS = word_set("sql mysql psql plsql postgres postgresql pgsql")
-_NO_TAGS = frozenset({"", "text", "txt", "plain", "plaintext", "none", "nohighlight"})
+_TEXT_TAGS = frozenset({"text", "txt", "plain", "plaintext", "none", "nohighlight"})
+_MAY_HAVE_PROMPTS = SHELL_TAGS | _TEXT_TAGS | {""}
 
 _OUTPUT_CUE = re.compile(
-    r"\b(?:output|outputs|result|results|returns?|prints?|responds?|look(?:s)? (?:something )?like|see(?: something)?"
-    r"(?: like)?|you get|example response|similar to)\b[^.]{0,60}[:.]?\s*$",
+    r"(?:\b(?:outputs?|results?|returns?|prints?|responds?|you get|example response|similar to)"
+    r"|\blooks? (?:something )?like|\b(?:should|will|would|can|you'll) (?:then )?see)\b[^.]{0,40}[:.]?\s*$",
     re.IGNORECASE,
 )
 _LABEL = re.compile(r"\[(secondary_label|label)\s+([^\]]+)\]\s*$")
@@ -129,6 +130,8 @@ def _by_label(fence: Fence, before: str) -> Decision | None:
 
 def _by_prompt(fence: Fence) -> Decision | None:
     lines = fence.text.rstrip("\n").split("\n")
+    if fence.language not in _MAY_HAVE_PROMPTS:
+        return None
     if not any(_PROMPT.match(line[:300]) for line in lines):
         return _by_root_prompt(fence, lines)
     commands, others, leading = _prompted(lines)
@@ -212,7 +215,7 @@ def _by_content(fence: Fence, before: str) -> Decision | None:
         paths = set(_PATH_SPAN.findall(before[-600:])) if _FILE_CUE.search(before[-600:]) else set()
         path = paths.pop() if len(paths) == 1 else ""
         return Decision(BlockKind.FILE, 0.6, "it reads as settings, not as commands", text, path)
-    if fence.language in SHELL_TAGS | _NO_TAGS and Shape.INTERACTIVE in shapes:
+    if fence.language in _MAY_HAVE_PROMPTS and Shape.INTERACTIVE in shapes:
         return Decision(BlockKind.INTERACTIVE, 0.85, "it starts an interactive program", text)
     return None
 
@@ -236,9 +239,9 @@ def _by_reading(fence: Fence, before: str) -> Decision:
         return Decision(
             BlockKind.COMMAND, 0.6, f"a {fence.language} fence, but not every line is surely a command", text
         )
-    if fence.language not in _NO_TAGS:
+    if fence.language not in _MAY_HAVE_PROMPTS:
         return Decision(BlockKind.EXAMPLE, 0.7, f"{fence.language} is no shell", text)
-    if all(s is Shape.COMMAND for s in shapes):
+    if not fence.language and all(s is Shape.COMMAND for s in shapes):
         return Decision(BlockKind.COMMAND, 0.8, "every line reads as a command", text)
     if _OUTPUT_CUE.search(before[-200:]):
         return Decision(BlockKind.OUTPUT, 0.7, "the text before it speaks of output", text)

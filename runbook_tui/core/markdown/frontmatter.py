@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 KEYS = ("version", "source", "hosts", "literals", "lists", "checks")
 VERSION = "1"
+MOST_LITERALS = 500
 _RUNBOOK_KEY = re.compile(r"^runbook[ \t]*:", re.MULTILINE)
 _TITLE = re.compile(r"^title\s*[:=]\s*(.*?)\s*$", re.MULTILINE)
 _NIKOLA_TITLE = re.compile(r"^\.\.\s+title:\s*(.*?)\s*$", re.MULTILINE)
@@ -160,8 +161,11 @@ def _hosts(node: yaml.Node, notes: Notes) -> dict[HostName, Host]:
 
 
 def _literals(node: yaml.Node, hosts: Collection[str], notes: Notes) -> tuple[Literal, ...]:
-    found = []
+    found: list[Literal] = []
     for text, key, body in mapping(node, "literals", notes):
+        if len(found) >= MOST_LITERALS:
+            notes.error(key, "too-many-literals", f"more than {MOST_LITERALS} literals")
+            break
         if not text.strip():
             notes.error(key, "bad-value", "a literal has no text")
             continue

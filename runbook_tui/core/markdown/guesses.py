@@ -19,6 +19,8 @@ _EXAMPLE_NAME = re.compile(
 )
 _ANGLE = re.compile(r"<[a-zA-Z][a-zA-Z0-9 _-]{0,40}>")
 _LOGIN = re.compile(r"^\s*\w+\s+login\s+(\S+)\s+(\S+)\s*$", re.IGNORECASE | re.MULTILINE)
+MOST_GUESSES = 200
+"""Placeholders guessed in one file; a text with more of them uses these names as they are."""
 _HOST_LABELS = word_set("www mail mx imap smtp pop pop3 webmail ns1 ns2 ns host server old new db git")
 _USER_WORDS = ("user", "login", "account")
 _SECRET_WORDS = ("password", "passwd", "secret", "token", "key")
@@ -37,6 +39,7 @@ def guessed_literals(actions: Iterable[Action], lines: list[str]) -> tuple[Liter
         for login in _LOGIN.finditer(action.text):
             kinds.setdefault(login.group(1), "user")
             kinds.setdefault(login.group(2), "secret")
+    kinds = dict(list(kinds.items())[:MOST_GUESSES])
     where = _occurrences(kinds, lines)
     return tuple(
         Literal(text, LiteralSource.GUESS, text, kind=kind, lines=where.get(text, ())) for text, kind in kinds.items()
@@ -50,7 +53,8 @@ def with_lines(literals: tuple[Literal, ...], lines: list[str], first: int) -> d
 
 def _occurrences(texts: Iterable[str], lines: list[str]) -> dict[str, tuple[int, ...]]:
     """Look for the longest of the texts at each place, whole tokens only."""
-    ordered = sorted(texts, key=len, reverse=True)
+    body = "\n".join(lines)
+    ordered = sorted((text for text in texts if text in body), key=len, reverse=True)
     if not ordered:
         return {}
     pattern = re.compile("|".join(rf"(?<![\w-]){re.escape(text)}(?![\w-])" for text in ordered))

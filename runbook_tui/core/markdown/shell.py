@@ -30,7 +30,7 @@ KNOWN = word_set("""
     """)  # fmt: skip
 """Programs whose name alone makes a line a command."""
 
-CONTROL = word_set("if then else elif fi for while until do done case esac in function set unset return exit")
+CONTROL = word_set("if for while until case function set unset return exit")
 _WRAPPERS = frozenset({"sudo", "doas", "time", "nohup", "env", "exec", "command"})
 INTERACTIVE = word_set(
     "vi vim nano emacs ed pico joe mcedit ee top htop less more man mutt mc tmux screen irb ftp sftp telnet watch"

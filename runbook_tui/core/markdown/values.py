@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d|w)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, None: 1.0}
@@ -39,8 +40,10 @@ def pattern_problem(text: str) -> str:
     if len(text) > LONGEST_PATTERN:
         return f"it is longer than {LONGEST_PATTERN} characters"
     try:
-        re.compile(text)
-    except re.error as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)  # Python's word for POSIX classes such as [[:space:]]
+            re.compile(text)
+    except (re.error, FutureWarning) as error:
         return str(error)
     except (OverflowError, RecursionError):
         return "it is too large"
