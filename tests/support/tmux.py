@@ -54,14 +54,11 @@ class Terminal:
         end = time.monotonic() + DEADLINE
         while True:
             self.press(key)
-            pause = time.monotonic() + 1.0
-            while time.monotonic() < pause:
-                shown = self.screen()
-                if all(text in shown for text in texts) and (not gone or gone not in shown):
-                    return shown
-                time.sleep(0.05)
-            if time.monotonic() > end:
-                raise AssertionError(f"{key!r} did not bring {texts} or make {gone!r} go\n{shown}")
+            try:
+                return self.wait_for(*texts, gone=gone, seconds=1.0)
+            except AssertionError:
+                if time.monotonic() > end:
+                    raise
 
     def type(self, text: str) -> None:
         """Type text literally."""
@@ -71,13 +68,13 @@ class Terminal:
         """Give what is on the screen now."""
         return self._tmux("capture-pane", "-p")
 
-    def wait_for(self, *texts: str, gone: str = "") -> str:
+    def wait_for(self, *texts: str, gone: str = "", seconds: float = DEADLINE) -> str:
         """Wait until all texts are on the screen (and `gone` is not); give the screen.
 
         Raises:
             AssertionError: they did not come; the screen is in the message.
         """
-        end = time.monotonic() + DEADLINE
+        end = time.monotonic() + seconds
         while True:
             shown = self.screen()
             if all(text in shown for text in texts) and (not gone or gone not in shown):
