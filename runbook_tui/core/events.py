@@ -290,7 +290,7 @@ class LockTaken(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paused(Event):
-    """The program was left; `why` is quit, end of input, SIGTERM, SIGHUP …"""
+    """The program was left; `why` is quit, end of input, SIGTERM, SIGHUP and the like."""
 
     type: ClassVar[str] = "paused"
     why: str

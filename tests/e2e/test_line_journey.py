@@ -30,7 +30,7 @@ def test_a_runbook_on_two_hosts_from_a_pipe_to_a_transcript(night: Night, tmp_pa
     ]  # fmt: skip
     done = finished(
         "run", "rotate-motd", *night.hosts, "--plain", "--run-id", "motd",
-        state=night.state, stdin="\n".join(lines) + "\n", **night.variables,
+        state=night.state, stdin="\n".join(lines) + "\n", more=night.variables,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert (night.old.home / "notice/motd").read_text().startswith("Maintenance on 2026-11-30")
@@ -87,7 +87,7 @@ def test_a_changed_key_stops_everything(night: Night) -> None:
     )
     done = finished(
         "run", "rotate-motd", *night.hosts, "--plain", state=night.state,
-        stdin="yes\nconfirm\nyes\nquit\n", **night.variables,
+        stdin="yes\nconfirm\nyes\nquit\n", more=night.variables,
     )  # fmt: skip
     assert done.returncode == 0
     assert "changed" in done.stdout.lower() or "another key" in done.stdout.lower(), done.stdout

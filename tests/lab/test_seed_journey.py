@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,25 +41,50 @@ sum=$(cksum <"$1"); echo "$sum" >"$1.db"; echo "postmap $1" >>"$HOME/effects"
 """
 
 SERVICE = """#!/bin/sh
-[ "$*" = "postfix restart" ] || { echo "service: this stand-in restarts postfix only" >&2; exit 64; }
+case "$*" in
+  "postfix restart"|"postfix reload") ;;
+  *) echo "service: this stand-in knows postfix only" >&2; exit 64;;
+esac
 echo "service $*" >>"$HOME/effects"
 [ -e "$HOME/license" ] || { : >"$HOME/license"; echo "Restarting postfix: failed" >&2; exit 1; }
 echo "Restarting postfix: ok"
 """
 
-DOCUMENTS = [
-    Path(os.environ.get("MAILRUNBOOK_TEST_DOCS", "/nonexistent")) / "seed-mail-server-migration.md",
-    Path(__file__).parent.parent / "fixtures" / "mail-move.md",
-]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A how-to whose step 2.3 sets a key in main.cf, creates a map and runs postmap and service."""
+
+    document: Path
+    setting: str
+    map: str
+    row: str
+    literals: tuple[str, ...]
+    service: str
+
+
+CASES = [
+    Case(
+        Path(os.environ.get("MAILRUNBOOK_TEST_DOCS", "/nonexistent")) / "seed-mail-server-migration.md",
+        "transport_maps", "transport_maps", "example.org smtp:[mail.example.org]\n",
+        ("set domain.tld=example.org", "set mail.plop.tld=mail.example.org"), "restart",
+    ),
+    Case(
+        Path(__file__).parent.parent / "fixtures" / "moving-house.md",
+        "virtual_alias_maps", "lists", "news@lists.example.org news@box.example.org\n",
+        ("set lists.tld=lists.example.org", "set box.cellar.tld=box.example.org"), "reload",
+    ),
+]  # fmt: skip
 
 
 @pytest.fixture
-def new_host(tmp_path: Path) -> Iterator[tuple[Sshd, SshFiles, Path]]:
+def new_host(case: Case, tmp_path: Path) -> Iterator[tuple[Sshd, SshFiles, Path]]:
     """Start `new` in a mount and UTS namespace: overlay on /etc, tmpfs on /run, stand-ins first in PATH."""
     tools, etc = tmp_path / "tools", tmp_path / "etc"
     for folder in (tools, etc / "upper" / "postfix", etc / "work"):
         folder.mkdir(parents=True)
-    (etc / "upper/postfix/main.cf").write_text("myhostname = new.example.org\ntransport_maps =\n")
+    (etc / "upper/postfix/main.cf").write_text(f"myhostname = new.example.org\n{case.setting} =\n")
     for name, text in (("postmap", POSTMAP), ("service", SERVICE)):
         (tools / name).write_text(text)
         (tools / name).chmod(0o755)
@@ -76,12 +102,12 @@ def new_host(tmp_path: Path) -> Iterator[tuple[Sshd, SshFiles, Path]]:
         server.stop()
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=["seed", "own"])
+@pytest.mark.parametrize("case", CASES, ids=["seed", "own"])
 def test_the_three_actions_of_the_transport_step(
-    document: Path, new_host: tuple[Sshd, SshFiles, Path], tmp_path: Path
+    case: Case, new_host: tuple[Sshd, SshFiles, Path], tmp_path: Path
 ) -> None:
     """Two files and a command are settled and confirmed one by one; the command fails once and is retried."""
-    if not document.is_file():
+    if not case.document.is_file():
         pytest.skip("MAILRUNBOOK_TEST_DOCS names no folder with this document")
     server, files, upper = new_host
     before = sorted(Path("/etc").glob("postfix/*"))
@@ -90,30 +116,25 @@ def test_the_three_actions_of_the_transport_step(
         "yes",
         "go 2.3a", "confirm",
         "set host new", "set mode set", "confirm", "yes",
-        "go 2.3b", "set host new", "set mode create",
-        "set domain.tld=example.org", "set mail.plop.tld=mail.example.org", "confirm", "yes",
+        "go 2.3b", "set host new", "set mode create", *case.literals, "confirm", "yes",
         "go 2.3c", "set host new", "confirm", "no", "confirm", "yes", "retry", "yes",
         "go 2.4", "skip the zone is looked after elsewhere",
         f"export md {out}", "status", "quit",
     ]  # fmt: skip
     done = finished(
-        "run", str(document), "--host", "new=new.test", "--plain", "--run-id", "seed",
-        state=tmp_path / "state", stdin="\n".join(lines) + "\n", timeout=90, **files.environment(),
+        "run", str(case.document), "--host", "new=new.test", "--plain", "--run-id", "seed",
+        state=tmp_path / "state", stdin="\n".join(lines) + "\n", timeout=90, more=files.environment(),
     )  # fmt: skip
     said = done.stdout
     assert done.returncode == 0, said + done.stderr
-    assert (upper / "postfix/main.cf").read_text().splitlines() == [
-        "myhostname = new.example.org",
-        "transport_maps = hash:/etc/postfix/transport_maps",
-    ], said
-    assert (upper / "postfix/transport_maps").read_text() == "example.org smtp:[mail.example.org]\n"
-    assert (server.home / "effects").read_text().splitlines() == [
-        "postmap /etc/postfix/transport_maps", "service postfix restart",
-        "postmap /etc/postfix/transport_maps", "service postfix restart",
-    ]  # fmt: skip
+    written = (upper / "postfix/main.cf").read_text().splitlines()
+    assert written == ["myhostname = new.example.org", f"{case.setting} = hash:/etc/postfix/{case.map}"], said
+    assert (upper / "postfix" / case.map).read_text() == case.row
+    effects = [f"postmap /etc/postfix/{case.map}", f"service postfix {case.service}"]
+    assert (server.home / "effects").read_text().splitlines() == effects * 2
     assert "2.3c failed" in said
     assert "2.3c done" in said
     text = out.read_text()
-    for expected in ("the zone is looked after elsewhere", "exit status 1", "mail.example.org", "127.0.0.1"):
+    for expected in ("the zone is looked after elsewhere", "exit status 1", "example.org", "127.0.0.1"):
         assert expected in text, expected
     assert sorted(Path("/etc").glob("postfix/*")) == before, "this machine's own /etc was touched"

@@ -33,13 +33,17 @@ def program(*arguments: str) -> list[str]:
 
 
 def finished(
-    *arguments: str, state: Path, stdin: str | bytes = b"", timeout: float = DEADLINE, **more: str
+    *arguments: str,
+    state: Path,
+    stdin: str | bytes = b"",
+    timeout: float = DEADLINE,
+    more: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run mailrunbook to its end with `stdin` from a pipe."""
     data = stdin.encode() if isinstance(stdin, str) else stdin
     done = subprocess.run(
         program(*arguments), input=data, capture_output=True, timeout=timeout, check=False,
-        env=environment(state, **more),
+        env=environment(state, **(more or {})),
     )  # fmt: skip
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
