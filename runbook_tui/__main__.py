@@ -13,7 +13,7 @@ def main() -> None:
 
         sys.stdout.write(f"mailrunbook {__version__}\n")
         return
-    from runbook_tui.cli import run  # noqa: PLC0415
+    from runbook_tui.cli.commands import run  # noqa: PLC0415
 
     run()
 

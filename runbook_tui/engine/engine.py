@@ -330,7 +330,9 @@ class Engine:
         Raises:
             Refused: no such format.
         """
-        return transcript(self.state, self._recorder.journal, self._outputs, format_)
+        from runbook_tui.core.transcript import render  # noqa: PLC0415 -- only when one is written
+
+        return render(self.state, self._recorder.journal.records, self._outputs.text, format_)
 
     async def __aenter__(self) -> Self:
         """Record who opened the run, and say honestly what a crash left open."""
@@ -456,25 +458,6 @@ class Engine:
 
     def _check_turned(self, name: str, state: str, value: str, detail: str) -> None:
         self._recorder.happened(ev.CheckTurned(check=name, state=state, value=value, detail=detail), durable=False)
-
-
-def transcript(state: RunState, journal: Journal, outputs: OutputStore, format_: str) -> str:
-    """Give the transcript of a run as `md` or `json`: a function of the journal and the stored output alone.
-
-    Raises:
-        Refused: no such format.
-    """
-    from runbook_tui.core.transcript import json_document, markdown  # noqa: PLC0415 -- only when one is written
-
-    match format_:
-        case "md":
-            return markdown(state, journal.records, outputs.text)
-        case "json":
-            import json  # noqa: PLC0415 -- only here
-
-            return json.dumps(json_document(state, journal.records, outputs.text), indent=2, ensure_ascii=False) + "\n"
-        case _:
-            raise Refused(f"{format_!r} is no format for a transcript", "Formats: md, json.")
 
 
 def _wanted(text: str, what: str) -> str:

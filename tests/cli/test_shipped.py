@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runbook_tui import shipped
+from runbook_tui.cli import shipped
 from runbook_tui.core.errors import UsageError
 
 if TYPE_CHECKING:

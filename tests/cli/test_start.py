@@ -70,9 +70,9 @@ def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path: Path) -> None:
 def test_a_fault_of_the_program_ends_with_70_and_shows_no_values(tmp_path: Path) -> None:
     """An unexpected exception is a plain traceback: no values of local variables."""
     script = (
-        "import sys; from runbook_tui import cli, shipped\n"
+        "import sys; from runbook_tui.cli import commands, shipped\n"
         "def broken(wanted):\n    password = 'CANARY' + wanted\n    raise ZeroDivisionError('broken')\n"
-        "shipped.find = broken; sys.argv = ['mailrunbook', 'lint', 'x.md']; cli.run()"
+        "shipped.find = broken; sys.argv = ['mailrunbook', 'lint', 'x.md']; commands.run()"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment(tmp_path), cwd=ROOT

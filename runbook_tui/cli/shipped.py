@@ -11,7 +11,7 @@ from runbook_tui.core.errors import UsageError
 LARGEST: Final = 16 * 1024 * 1024
 """Bytes: no runbook is longer; whoever names a disk image by mistake is told so."""
 
-_PACKAGE: Final = Path(__file__).resolve().parent
+_PACKAGE: Final = Path(__file__).resolve().parent.parent
 
 
 def folder() -> Path | None:

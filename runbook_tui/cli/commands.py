@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runbook_tui import __version__, console, shipped
-from runbook_tui.console import say, say_json
+from runbook_tui import __version__
+from runbook_tui.cli import console, shipped
+from runbook_tui.cli.console import say, say_json
+from runbook_tui.cli.wishes import Wishes
 from runbook_tui.core.errors import RunbookError, UsageError
-from runbook_tui.wishes import Wishes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +57,7 @@ def bare(
 ) -> None:
     """Offer the unfinished runs and the shipped runbooks when no command is given."""
     if context.invoked_subcommand is None:
-        from runbook_tui.choosing import choose  # noqa: PLC0415
+        from runbook_tui.cli.choosing import choose  # noqa: PLC0415
 
         chosen = choose()
         if chosen is None:
@@ -96,7 +97,7 @@ def _run(
         count = len(runbook.errors)
         title = f"The runbook has {count} error{'s' if count > 1 else ''}, so it cannot be opened"
         raise RunbookError(title, "\n".join(problems))
-    from runbook_tui.sitting import begin  # noqa: PLC0415
+    from runbook_tui.cli.sitting import begin  # noqa: PLC0415
 
     return begin(path, runbook, data, variables=variables or {}, hosts=hosts or {}, run_id=run_id, wishes=wishes)
 
@@ -115,8 +116,8 @@ def resume(
 
 
 def _resume(run: str, wishes: Wishes) -> int:
-    from runbook_tui.sitting import go_on  # noqa: PLC0415
-    from runbook_tui.stored import last_run  # noqa: PLC0415
+    from runbook_tui.cli.sitting import go_on  # noqa: PLC0415
+    from runbook_tui.cli.stored import last_run  # noqa: PLC0415
 
     return go_on(run or last_run(unfinished=True), wishes)
 
@@ -138,8 +139,8 @@ def runs(as_json: AsJson = False) -> None:
 @app.command(epilog="Example: mailrunbook status --json")
 def status(run: AnyRun = "", as_json: AsJson = False) -> None:
     """Say where a run stands, step by step."""
+    from runbook_tui.cli.stored import load  # noqa: PLC0415
     from runbook_tui.core.overview import status_json, status_lines  # noqa: PLC0415
-    from runbook_tui.stored import load  # noqa: PLC0415
 
     stored = load(run)
     console.warn(stored.flaw)
@@ -184,18 +185,12 @@ def export(
     output: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="A new file to write.")] = "",
 ) -> None:
     """Write a run's transcript: also of an unfinished or crashed one."""
-    if format_ not in {"md", "json"}:
-        raise UsageError(f"--format {format_}: there is no such format", hint="Formats: md, json.")
-    from runbook_tui.core.transcript import json_document, markdown  # noqa: PLC0415
-    from runbook_tui.stored import load  # noqa: PLC0415
+    from runbook_tui.cli.stored import load  # noqa: PLC0415
+    from runbook_tui.core.transcript import render  # noqa: PLC0415
 
     stored = load(run)
     console.warn(stored.flaw)
-    outputs = stored.folder.outputs()
-    if format_ == "md":
-        text = markdown(stored.state, stored.records, outputs.text)
-    else:
-        text = console.json_text(json_document(stored.state, stored.records, outputs.text))
+    text = render(stored.state, stored.records, stored.folder.outputs().text, format_)
     if output:
         from runbook_tui.saving import write_new  # noqa: PLC0415
 
@@ -210,7 +205,7 @@ def verify(
 ) -> None:
     """Check that a run's journal is whole and agrees with its seal."""
     from runbook_tui.adapters.seals import verify_run  # noqa: PLC0415
-    from runbook_tui.stored import folder_of  # noqa: PLC0415
+    from runbook_tui.cli.stored import folder_of  # noqa: PLC0415
 
     verdict = verify_run(folder_of(target))
     for line in verdict.lines(target):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from runbook_tui.adapters.runs import RunStanding, list_runs, state_dir
-from runbook_tui.console import say
+from runbook_tui.cli.console import say
+from runbook_tui.cli.shipped import shipped
 from runbook_tui.core.errors import UsageError
-from runbook_tui.shipped import shipped
 
 
 def choose() -> tuple[str, str] | None:

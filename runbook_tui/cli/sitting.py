@@ -17,6 +17,8 @@ from runbook_tui.adapters.clock import SystemClock
 from runbook_tui.adapters.local import LocalShell
 from runbook_tui.adapters.runs import RunFolder, create_run, open_run, state_dir
 from runbook_tui.adapters.ssh_target import SshSettings, resolve
+from runbook_tui.cli.shipped import read_bytes
+from runbook_tui.cli.stored import own_runbook
 from runbook_tui.core.errors import ExitCode, HostError, UsageError
 from runbook_tui.core.events import RunOpened
 from runbook_tui.core.markdown.reader import read
@@ -24,15 +26,13 @@ from runbook_tui.core.model import LOCAL
 from runbook_tui.core.overview import ended_with_failures
 from runbook_tui.core.settle import value_problem
 from runbook_tui.engine import Engine, Opening
-from runbook_tui.shipped import read_bytes
-from runbook_tui.stored import own_runbook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from runbook_tui.cli.wishes import Wishes
     from runbook_tui.core.model import Host, Runbook
     from runbook_tui.ports import HostKey, Shell, ShellFactory
-    from runbook_tui.wishes import Wishes
 
 
 class FrontEnd(Protocol):
@@ -187,7 +187,7 @@ def _front_end(engine: Engine, wishes: Wishes, hung_up: Callable[[], None]) -> F
         from runbook_tui.plain.front import PlainFrontEnd  # noqa: PLC0415
 
         return PlainFrontEnd(engine, 0, 1, hung_up)
-    from runbook_tui.screen import ScreenFrontEnd  # noqa: PLC0415 -- textual only when it is drawn
+    from runbook_tui.cli.screen import ScreenFrontEnd  # noqa: PLC0415 -- textual only when it is drawn
 
     return ScreenFrontEnd(engine, mouse=wishes.mouse)
 

@@ -1,0 +1,1 @@
+"""The command line: commands, exit codes, and the composition of a sitting."""
