@@ -42,3 +42,13 @@ def test_a_step_that_moved_and_changed_is_changed() -> None:
     """What it does matters more than where it stands."""
     moved = OLD.replace("\nc\n", "\nz\n").replace("## Two", "## Between\n\n" + fence("x") + "\n## Two")
     assert drift(moved)["Three"] == Drift.CHANGED
+
+
+def test_steps_of_the_same_title_are_paired_in_order() -> None:
+    """When both of two equal titles changed, the first was the first and the second the second."""
+    old = annotated("# P\n\n## Do\n\n" + fence("a") + "\n## Do\n\n" + fence("b"))
+    new = annotated("# P\n\n## Do\n\n" + fence("x") + "\n## Do\n\n" + fence("y") + "\n## Do\n\n" + fence("z"))
+    assert [compare(old, new)[step.id] for step in new.steps()] == [Drift.CHANGED, Drift.CHANGED, Drift.NEW]
+    less = annotated("# P\n\n## Do\n\n" + fence("x"))
+    assert list(compare(old, less).values()) == [Drift.CHANGED, Drift.REMOVED]
+    assert [*old.steps()][1].id in compare(old, less)

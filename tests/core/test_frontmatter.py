@@ -88,3 +88,11 @@ def test_hosts_of_the_command_line_are_known() -> None:
     body = "---\nrunbook: {version: 1}\n---\n" + step(fence("x", "sh {.run host=third}"))
     assert [p.code for p in read(body.encode()).errors] == ["unknown-host"]
     assert read(body.encode(), hosts=("third",)).errors == ()
+
+
+def test_the_longest_literal_of_a_place_counts() -> None:
+    """Where `plop.tld` stands, its beginning `plop` is no literal of its own (FORMAT.md, Spelling 4)."""
+    body = (
+        "---\nrunbook:\n  literals:\n    plop: {var: user}\n    plop.tld: {var: domain}\n---\n# T\n\nplop.tld\n\nplop\n"
+    )
+    assert {lit.text: lit.lines for lit in read(body.encode()).literals} == {"plop": (11,), "plop.tld": (9,)}

@@ -203,6 +203,22 @@ def test_what_is_no_command_is_never_sure_to_be_one(body: str, info: str) -> Non
     assert not (sure and kind in {BlockKind.COMMAND, BlockKind.MIXED})
 
 
+def test_settings_are_a_file() -> None:
+    """Settings in a shell fence are a file's content; the path the text names is only a guess, held until read."""
+    assert decided("myhostname = mail.example.org", "sh") == (BlockKind.FILE, False)
+    runbook = bare("# P\n\nAdd this to `/etc/postfix/main.cf`:\n\n" + fence("a = b", "bash"))
+    (action,) = runbook.actions()
+    assert action.file is not None
+    assert action.file.path == "/etc/postfix/main.cf"
+    assert HoldCode.UNREAD in [hold.code for hold in action.holds]
+
+
+def test_a_longer_placeholder_is_not_the_shorter_one() -> None:
+    """Where `mail.plop.tld` stands, `plop.tld` does not."""
+    runbook = bare("# P\n\nLook:\n\n" + fence("ping plop.tld\nping mail.plop.tld", "sh"))
+    assert {lit.text: lit.lines for lit in runbook.literals} == {"plop.tld": (6,), "mail.plop.tld": (7,)}
+
+
 def test_output_is_not_run() -> None:
     """A block the text before it calls output is output, even in a shell fence; so is what follows a prompt."""
     assert decided("rm -rf x", "sh", "You should see output like this:") == (BlockKind.OUTPUT, True)
@@ -280,6 +296,12 @@ def test_a_lost_closing_line_hides_what_it_swallowed() -> None:
     assert [(p.code, p.severity, p.line) for p in runbook.problems] == [("unclosed-fence", Severity.WARNING, 5)]
 
 
+def test_a_marked_fence_without_an_end_is_held() -> None:
+    """Nobody can say where its command ends, so it is read first."""
+    (action,) = bare("# P\n\nRun:\n\n``` sh {.run host=local}\nls\n").actions()
+    assert [hold.code for hold in action.holds] == [HoldCode.UNREAD]
+
+
 def test_the_host_of_the_text_is_only_a_suggestion() -> None:
     """The words that name a machine are part of the question, never the answer."""
     (action,) = bare("# P\n\n- Restart it on new server\n\n" + fence("service x restart", "sh")).actions()
@@ -300,7 +322,8 @@ def test_classes_of_ours_count_in_a_bare_file() -> None:
     ("title", "seconds"),
     [
         ("Wait at least a week to be sure", 604800), ("Wait 48 hours", 172800), ("wait for 30 min", 1800),
-        ("Waits two days", 172800), ("Wait 24-48 hours", 172800), ("Wait for the mail", None), ("Install in a week", None),
+        ("Waits two days", 172800), ("Wait 24-48 hours", 172800), ("Wait for the mail", None),
+        ("Install in a week", None),
         ("Wait a couple of minutes", 120),
     ],
 )  # fmt: skip

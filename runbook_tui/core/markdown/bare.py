@@ -176,7 +176,8 @@ class BareReader:
 
     def _one(self, fence: Fence, before: str) -> Decision:
         if fence.kind and not fence.set_aside and not fence.broken:
-            return Decision(_KINDS[fence.kind], 1.0, f"it is marked .{fence.kind}", fence.text, fence.path)
+            sure, why = (1.0, f"it is marked .{fence.kind}") if fence.closed else (0.6, "the fence is never closed")
+            return Decision(_KINDS[fence.kind], sure, why, fence.text, fence.path)
         if fence.broken:
             fence.set_aside = "its attributes cannot be read"
         if fence.set_aside:

@@ -132,13 +132,17 @@ def split_lost(fence: Fence, lines: list[str]) -> list[Fence]:
     bounds = [fence.line - 1, *starts, fence.end]
     for start, end in pairwise(bounds):
         if start == fence.line - 1:
-            part = Fence(fence.line, end, "\n".join(lines[start + 1 : end]) + "\n", language=fence.language)
+            part = Fence(fence.line, end, _text(lines[start + 1 : end]), language=fence.language)
             part.set_aside = "its closing line is missing"
         else:
             opening = lines[start].lstrip()
             run = len(opening) - len(opening.lstrip(marker[0]))
-            body = "\n".join(lines[start + 1 : end - 1 if end == fence.end and fence.closed else end]) + "\n"
+            body = _text(lines[start + 1 : end - 1 if end == fence.end and fence.closed else end])
             node = Node(NodeKind.FENCE, start, end, body, opening[run:].strip(), closed=fence.closed)
             part = read_fence(node, annotated=False)
         parts.append(part)
     return parts
+
+
+def _text(lines: list[str]) -> str:
+    return "".join(line + "\n" for line in lines)

@@ -62,7 +62,6 @@ _AMOUNT = re.compile(
     r"(seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d|weeks?|months?)\b",
     re.IGNORECASE,
 )
-_RANGE_START = re.compile(r"\b(\d{1,4})\s*(?:-|to|–)\s*(?=\d)", re.IGNORECASE)  # noqa: RUF001
 _WAITS = re.compile(r"(?:then\s+|now\s+|please\s+)?(?:wait|allow|leave (?:it|this|both)|let it run)s?\b", re.IGNORECASE)
 _PLACE = re.compile(
     r"\b(?:on|in|at)\s+(?:the\s+|your\s+)?((?:\w+[ -])?(?:server|host|machine|node|box|one))\b", re.IGNORECASE
@@ -155,7 +154,7 @@ def wait_seconds(title: str) -> float | None:
     """Give how long the text says to wait; None when it does not say to wait, or not how long."""
     if not _WAITS.match(title):
         return None
-    found = [_seconds(*m.groups()) for m in _AMOUNT.finditer(_RANGE_START.sub("", title[:400]))]
+    found = [_seconds(*m.groups()) for m in _AMOUNT.finditer(title[:400])]
     return found[0] if found and found[0] > 0 else None
 
 
