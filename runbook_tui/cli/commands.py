@@ -13,11 +13,12 @@ from runbook_tui.cli import console, shipped
 from runbook_tui.cli.console import say, say_json
 from runbook_tui.cli.wishes import Wishes
 from runbook_tui.core.errors import RunbookError, UsageError
+from runbook_tui.core.model import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runbook_tui.core.model import Runbook
+    from runbook_tui.core.model import Problem, Runbook
 
 app = typer.Typer(
     name="mailrunbook",
@@ -93,13 +94,22 @@ def _run(
 ) -> int:  # fmt: skip
     path, data, runbook = _read(wanted, tuple(hosts or {}))
     if runbook.errors:
-        problems = (f"{path}:{p.line}:{p.column}: {p.message}{f'; {p.hint}' if p.hint else ''}" for p in runbook.errors)
         count = len(runbook.errors)
         title = f"The runbook has {count} error{'s' if count > 1 else ''}, so it cannot be opened"
-        raise RunbookError(title, "\n".join(problems))
+        raise RunbookError(title, "\n".join(_located(path, problem) for problem in runbook.errors))
+    if not any(runbook.actions()):
+        raise RunbookError("Nothing in it is a step", str(path), "mailrunbook outline shows what was understood.")
+    for problem in runbook.problems:
+        if problem.severity is Severity.WARNING:
+            console.warn(_located(path, problem))
     from runbook_tui.cli.sitting import begin  # noqa: PLC0415
 
     return begin(path, runbook, data, variables=variables or {}, hosts=hosts or {}, run_id=run_id, wishes=wishes)
+
+
+def _located(path: Path, problem: Problem) -> str:
+    hint = f"; {problem.hint}" if problem.hint else ""
+    return f"{path}:{problem.line}:{problem.column}: {problem.message}{hint}"
 
 
 @app.command(epilog="Example: mailrunbook resume 20260314")

@@ -121,7 +121,7 @@ class Connections:
             ssh=host.ssh,
             link=shell.link if shell else Link.IDLE,
             identity=self._identities.get(host.name),
-            problem=self._problems.get(host.name, ""),
+            problem="" if shell and shell.link is Link.CONNECTING else self._problems.get(host.name, ""),
             offered=shell.offered_key if shell else None,
         )
 

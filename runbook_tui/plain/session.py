@@ -121,7 +121,7 @@ class Session:
 
     def _refused(self, error: RunbookTuiError) -> None:
         number = f"{number_of(self._engine.state, self._cursor)} " if self._cursor else ""
-        word = "refused" if isinstance(error, Refused) else "failed"
+        word = "refused" if isinstance(error, Refused) else "not run"
         for text in (error.title, error.detail, error.hint):
             self._say(f"{number}{word}: {clean_line(line)}" for line in text.splitlines())
 

@@ -207,3 +207,22 @@ def test_somebody_elses_state_folder(tmp_path: Path) -> None:
     (shared / "runs").mkdir(parents=True)
     os.chmod(shared, 0o777)  # noqa: PTH101 -- the mode is the point
     refused("run", str(path), "--plain", state=shared, code=4)
+
+
+def test_a_file_without_steps_is_not_opened(tmp_path: Path) -> None:
+    """A text in which nothing is a step makes no run: exit 3, and what to look at."""
+    book = tmp_path / "notes.md"
+    book.write_text("# Notes\n\nThe weather was fine.\n")
+    done = finished("run", str(book), state=tmp_path / "state")
+    assert done.returncode == 3
+    assert "Nothing in it is a step" in done.stderr
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_warning_of_the_reader_is_said_when_the_run_begins(tmp_path: Path) -> None:
+    """A file that is no UTF-8 is read as cp1252, and that is said with its place."""
+    book = tmp_path / "latin.md"
+    book.write_bytes(b"# Caf\xe9\n\n## To do\n\n* Stop the old server\n* Copy the mail\n")
+    done = finished("run", str(book), state=tmp_path / "state")
+    assert done.returncode == 0
+    assert "latin.md:" in done.stderr

@@ -43,7 +43,7 @@ def test_an_unknown_key_is_trusted_by_its_typed_fingerprint(tmp_path: Path) -> N
         files = write_ssh_files(tmp_path / "files", operator, {"old.test": server}, known=False)
         with Talk("run", a_book(tmp_path), state=tmp_path / "state", more=files.environment()) as talk:
             talk.say("yes", "confirm", "hosts")
-            talk.hear("^1.1 failed: ")
+            talk.hear("^1.1 not run: ")
             found = re.search(r"SHA256:\S+(?=;)", talk.hear("^host old shows the key"))
             assert found
             talk.say("trust old", "trust old SHA256:wrong", f"trust old {found.group()}", "hosts", "confirm", "yes")
@@ -65,7 +65,7 @@ def test_a_host_that_does_not_answer_is_said_and_can_be_left(tmp_path: Path) -> 
             "run", a_book(tmp_path), "--host", f"old={address}", state=tmp_path / "state", stdin="yes\nconfirm\nyes\n"
         )
         assert (done.returncode, done.stderr) == (0, ""), done.stdout
-        assert "1.1 failed: " in done.stdout
+        assert "1.1 not run: " in done.stdout
         assert "host old not reachable: " in done.stdout
         assert "1.1 running" not in done.stdout
 

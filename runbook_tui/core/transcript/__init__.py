@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from runbook_tui.core.errors import Refused
-from runbook_tui.core.transcript.json import json_document
+from runbook_tui.core.transcript.document import json_document
 from runbook_tui.core.transcript.markdown import markdown
 
 if TYPE_CHECKING:
