@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
 
 from runbook_tui.adapters.runs import RunStanding, list_runs, state_dir
-from runbook_tui.cli.console import say
+from runbook_tui.cli.console import say, write
 from runbook_tui.cli.shipped import shipped
 from runbook_tui.core.errors import UsageError
+
+
+def _typed(prompt: str) -> str:
+    """Ask for a line; empty at the end of input.
+
+    `input()` may miss a Ctrl-C that comes between the prompt and its read, and then waits for a second one; the
+    wake-up descriptor is readable from the moment the signal came.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C.
+    """
+    reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    before = signal.set_wakeup_fd(writing)
+    try:
+        write(prompt)
+        select.select([0, reading], [], [])
+        return os.read(0, 4096).decode("utf-8", "replace")
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(reading)
+        os.close(writing)
 
 
 def choose() -> tuple[str, str] | None:
@@ -24,10 +47,7 @@ def choose() -> tuple[str, str] | None:
     if not asking:
         return None
     say("mailrunbook run FILE begins a runbook of your own.")
-    try:
-        answer = input("Number, or nothing to leave: ").strip()
-    except EOFError:
-        return None
+    answer = _typed("Number, or nothing to leave: ").strip()
     if not answer:
         return None
     if not answer.isascii() or not answer.isdigit() or not 1 <= int(answer) <= len(offers):
