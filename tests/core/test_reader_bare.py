@@ -358,3 +358,12 @@ def test_foreign_front_matter_is_left_alone() -> None:
         runbook = bare(head + "\n- Install it\n")
         assert (runbook.title, runbook.errors) == (title, ())
         assert [s.title for s in runbook.steps()] == ["Install it"]
+
+
+def test_a_line_of_a_step_s_source_keeps_its_distance() -> None:
+    """Blank lines and sub-steps between a step's fences leave blank lines, so that a fence is found by its line."""
+    fences = "``` sh\nservice stop\n```\n\n``` sh\nservice status\n```\n"
+    text = f"# T\n\n## To do\n\n* Stop the server:\n{fences}\n* Start it\n"
+    step = next(read(text.encode()).steps())
+    lines = step.source.splitlines()
+    assert [lines[action.line - step.line] for action in step.actions] == ["``` sh", "``` sh"]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.sshd import find_sshd, operator_key, start_sshd, write_ssh_files
-from tests.support.talk import finished
+from tests.support.sshd import find_sshd
+from tests.support.talk import environment, finished
+from tests.support.tmux import Terminal, installed, mailrunbook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
-    from tests.support.sshd import Sshd, SshFiles
+    from tests.lab.conftest import Case, NewHost
 
 pytestmark = [
     pytest.mark.lab,
@@ -25,91 +25,9 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare (util-linux)"),
 ]
 
-OWN_PLACE = r"""
-set -e
-etc=$1; shift
-mount -t overlay overlay -o "lowerdir=/etc,upperdir=$etc/upper,workdir=$etc/work" /etc
-mount -t tmpfs tmpfs /run
-mkdir -m 755 /run/sshd
-hostname new
-exec "$@"
-"""
 
-POSTMAP = """#!/bin/sh
-[ $# -eq 1 ] && [ -f "$1" ] || { echo "postmap: this stand-in takes one existing file" >&2; exit 64; }
-sum=$(cksum <"$1"); echo "$sum" >"$1.db"; echo "postmap $1" >>"$HOME/effects"
-"""
-
-SERVICE = """#!/bin/sh
-case "$*" in
-  "postfix restart"|"postfix reload") ;;
-  *) echo "service: this stand-in knows postfix only" >&2; exit 64;;
-esac
-echo "service $*" >>"$HOME/effects"
-[ -e "$HOME/license" ] || { : >"$HOME/license"; echo "Restarting postfix: failed" >&2; exit 1; }
-echo "Restarting postfix: ok"
-"""
-
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A how-to whose step 2.3 sets a key in main.cf, creates a map and runs postmap and service."""
-
-    document: Path
-    setting: str
-    map: str
-    row: str
-    literals: tuple[str, ...]
-    service: str
-
-
-CASES = [
-    Case(
-        Path(os.environ.get("MAILRUNBOOK_TEST_DOCS", "/nonexistent")) / "seed-mail-server-migration.md",
-        "transport_maps", "transport_maps", "example.org smtp:[mail.example.org]\n",
-        ("set domain.tld=example.org", "set mail.plop.tld=mail.example.org"), "restart",
-    ),
-    Case(
-        Path(__file__).parent.parent / "fixtures" / "moving-house.md",
-        "virtual_alias_maps", "lists", "news@lists.example.org news@box.example.org\n",
-        ("set lists.tld=lists.example.org", "set box.cellar.tld=box.example.org"), "reload",
-    ),
-]  # fmt: skip
-
-
-@pytest.fixture
-def new_host(case: Case, tmp_path: Path) -> Iterator[tuple[Sshd, SshFiles, Path]]:
-    """Start `new` in a mount and UTS namespace: overlay on /etc, tmpfs on /run, stand-ins first in PATH."""
-    tools, etc = tmp_path / "tools", tmp_path / "etc"
-    for folder in (tools, etc / "upper" / "postfix", etc / "work"):
-        folder.mkdir(parents=True)
-    (etc / "upper/postfix/main.cf").write_text(f"myhostname = new.example.org\n{case.setting} =\n")
-    for name, text in (("postmap", POSTMAP), ("service", SERVICE)):
-        (tools / name).write_text(text)
-        (tools / name).chmod(0o755)
-    script = tmp_path / "own-place.sh"
-    script.write_text(OWN_PLACE)
-    key = operator_key(tmp_path / "operator")
-    server = start_sshd(
-        tmp_path / "new", [key.public],
-        environment={"PATH": f"{tools}:/usr/bin:/bin"},
-        within=["unshare", "-m", "-u", "--propagation", "private", "sh", str(script), str(etc)],
-    )  # fmt: skip
-    try:
-        yield server, write_ssh_files(tmp_path / "files", key, {"new.test": server}), etc / "upper"
-    finally:
-        server.stop()
-
-
-@pytest.mark.parametrize("case", CASES, ids=["seed", "own"])
-def test_the_three_actions_of_the_transport_step(
-    case: Case, new_host: tuple[Sshd, SshFiles, Path], tmp_path: Path
-) -> None:
+def test_the_three_actions_of_the_transport_step(case: Case, new_host: NewHost, tmp_path: Path) -> None:
     """Two files and a command are settled and confirmed one by one; the command fails once and is retried."""
-    if not case.document.is_file():
-        pytest.skip("MAILRUNBOOK_TEST_DOCS names no folder with this document")
-    server, files, upper = new_host
     before = sorted(Path("/etc").glob("postfix/*"))
     out = tmp_path / "transcript.md"
     lines = [
@@ -123,18 +41,87 @@ def test_the_three_actions_of_the_transport_step(
     ]  # fmt: skip
     done = finished(
         "run", str(case.document), "--host", "new=new.test", "--plain", "--run-id", "seed",
-        state=tmp_path / "state", stdin="\n".join(lines) + "\n", timeout=90, more=files.environment(),
+        state=tmp_path / "state", stdin="\n".join(lines) + "\n", timeout=90, more=new_host.files.environment(),
     )  # fmt: skip
     said = done.stdout
     assert done.returncode == 0, said + done.stderr
-    written = (upper / "postfix/main.cf").read_text().splitlines()
+    written = (new_host.etc / "postfix/main.cf").read_text().splitlines()
     assert written == ["myhostname = new.example.org", f"{case.setting} = hash:/etc/postfix/{case.map}"], said
-    assert (upper / "postfix" / case.map).read_text() == case.row
+    assert (new_host.etc / "postfix" / case.map).read_text() == case.row
     effects = [f"postmap /etc/postfix/{case.map}", f"service postfix {case.service}"]
-    assert (server.home / "effects").read_text().splitlines() == effects * 2
+    assert (new_host.server.home / "effects").read_text().splitlines() == effects * 2
     assert "2.3c failed" in said
     assert "2.3c done" in said
     text = out.read_text()
     for expected in ("the zone is looked after elsewhere", "exit status 1", "example.org", "127.0.0.1"):
         assert expected in text, expected
     assert sorted(Path("/etc").glob("postfix/*")) == before, "this machine's own /etc was touched"
+
+
+CREATE, SET = 1, 4
+"""How far down the list of modes each stands."""
+
+
+def settle(terminal: Terminal, number: str, mode: int = 0, values: Sequence[str] = ()) -> None:
+    """Choose `new` (below nothing and local), a mode, and type the literals' values."""
+    terminal.press("a")
+    terminal.wait_for(f"Settle  {number}")
+    for down in (2, mode) if mode else (2,):
+        terminal.press_until("Enter", "▲")
+        terminal.press(*["Down"] * down)
+        terminal.press_until("Enter", gone="▲")
+        terminal.press("Tab")
+    for value in values:
+        terminal.type(value)
+        terminal.wait_for(value)
+        terminal.press("Tab")
+    terminal.press("Tab", "Tab")
+    terminal.press_until("Enter", "· to do", gone=f"Settle  {number}")
+
+
+def confirm(terminal: Terminal, number: str) -> None:
+    """Open the confirmation and press `y` until it is taken: it must be read to its end first."""
+    terminal.press("c")
+    terminal.wait_for(f"Confirm  {number}", "127.0.0.1:")
+    terminal.press_until("y", gone=f"Confirm  {number}")
+
+
+@pytest.mark.skipif(not installed(), reason="tmux is not installed")
+def test_the_same_in_a_terminal(case: Case, new_host: NewHost, tmp_path: Path) -> None:
+    """Keys only: go to the step, settle each action in its dialog, confirm, fail, retry, skip, export."""
+    out = tmp_path / "transcript.md"
+    env = {**environment(tmp_path / "state", **new_host.files.environment()), "LC_ALL": "C.UTF-8"}
+    command = mailrunbook("run", str(case.document), "--host", "new=new.test", "--run-id", "seed")
+    with Terminal(tmp_path, command, env) as terminal:
+        terminal.wait_for("Starting")
+        terminal.press_until("y", "STEPS", gone="Starting")
+        terminal.press("g")
+        terminal.wait_for("Go to a step")
+        terminal.type("2.3")
+        terminal.wait_for("2.3c If")
+        terminal.press_until("Enter", "▶ 2.3", gone="Go to a step")
+        settle(terminal, "2.3a", mode=SET)
+        confirm(terminal, "2.3a")
+        terminal.wait_for("▸ 2.3b")
+        settle(terminal, "2.3b", mode=CREATE, values=[line.partition("=")[2] for line in case.literals])
+        confirm(terminal, "2.3b")
+        terminal.wait_for("▸ 2.3c")
+        settle(terminal, "2.3c")
+        confirm(terminal, "2.3c")
+        terminal.wait_for("failed", "exit status 1")
+        terminal.press("r")
+        terminal.wait_for("Confirm again  2.3c")
+        terminal.press_until("y", gone="Confirm again")
+        terminal.wait_for("▶ 2.4")
+        terminal.press("s")
+        terminal.wait_for("2.4  ", "Cancel")
+        terminal.type("looked after elsewhere")
+        terminal.press("Enter")
+        terminal.wait_for("▶ 2.5", "skipped")
+        terminal.press("q")
+        assert terminal.exit_code() == 0
+    assert (new_host.etc / "postfix" / case.map).read_text() == case.row
+    effects = [f"postmap /etc/postfix/{case.map}", f"service postfix {case.service}"]
+    assert (new_host.server.home / "effects").read_text().splitlines() == effects * 2
+    assert finished("export", "seed", "-o", str(out), state=tmp_path / "state").returncode == 0
+    assert "looked after elsewhere" in out.read_text()

@@ -213,7 +213,9 @@ class Builder:
         return {key: self._source(found) for key, found in numbers.items()}
 
     def _source(self, numbers: list[int]) -> tuple[str, int]:
-        texts = [self.lines[number] for number in numbers]
+        own = set(numbers)
+        # What belongs to a sub-step or to nobody is left blank: a line of the source stays at its distance.
+        texts = [self.lines[n] if n in own else "" for n in range(numbers[0], numbers[-1] + 1)]
         while texts and not texts[-1].strip():
             texts.pop()
         if not texts:
@@ -221,7 +223,7 @@ class Builder:
         found = _INDENT.match(texts[0])
         indent = found.end() if found else 0
         kept = [text[min(indent, len(text) - len(text.lstrip())) :] for text in texts]
-        return "\n".join(kept) + "\n", numbers[len(texts) - 1] + 1
+        return "\n".join(kept) + "\n", numbers[0] + len(texts)
 
 
 def _sealed(draft: ActionDraft) -> Action:
