@@ -11,7 +11,7 @@ from runbook_tui.adapters.run_folder import is_locked
 from runbook_tui.core.chain import FlawKind, time_text
 from runbook_tui.core.errors import RunbookTuiError
 from runbook_tui.core.events import RunOpened
-from runbook_tui.core.run import fold
+from runbook_tui.core.fold import fold
 from runbook_tui.core.verbs import progress
 
 if TYPE_CHECKING:

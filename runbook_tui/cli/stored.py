@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 from runbook_tui.adapters.runs import RunFolder, RunStanding, find_run, list_runs, open_run, state_dir
 from runbook_tui.core.errors import StateDirError, UsageError
 from runbook_tui.core.events import RunOpened
+from runbook_tui.core.fold import ForeignEventError, fold
 from runbook_tui.core.markdown.reader import read
-from runbook_tui.core.run import ForeignEventError, RunState, fold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runbook_tui.core.events import Record
     from runbook_tui.core.model import Runbook
+    from runbook_tui.core.run import RunState
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,12 @@
-"""The state of a run as a fold over its events, and what follows from it: verbs allowed, what a crash left open."""
+"""The state of a run: what is known of every action and attempt. Only `fold.apply` makes a new one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from runbook_tui.core import events as ev
 from runbook_tui.core.model import (
-    LOCAL,
     ActionId,
     ActionKind,
     FileMode,
@@ -20,7 +16,10 @@ from runbook_tui.core.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from runbook_tui.core import events as ev
 
 
 class Status(StrEnum):
@@ -146,7 +145,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """All that is known of a run. Only `apply` makes a new one; widgets and line mode render it."""
+    """All that is known of a run. Only `fold.apply` makes a new one; widgets and line mode render it."""
 
     runbook: Runbook
     run: str = ""
@@ -187,249 +186,3 @@ class RunState:
     def waits(self) -> tuple[Attempt, ...]:
         """The waits that count down."""
         return tuple(a for a in self.attempts.values() if a.open and a.until is not None)
-
-
-class ForeignEventError(ValueError):
-    """The journal speaks of an action the runbook does not have, or is out of order."""
-
-
-def fresh(runbook: Runbook) -> RunState:
-    """Give the state before the first event."""
-    hosts = dict(runbook.hosts)
-    hosts.setdefault(LOCAL, Host(LOCAL))
-    return RunState(runbook=runbook, hosts=MappingProxyType(hosts))
-
-
-def fold(runbook: Runbook, records: Iterable[ev.Record]) -> RunState:
-    """Give the state after all the records.
-
-    Raises:
-        ForeignEventError: a record does not fit the runbook.
-    """
-    state = fresh(runbook)
-    for record in records:
-        state = apply(state, record)
-    return state
-
-
-def apply(state: RunState, record: ev.Record) -> RunState:
-    """Give the state after one more record.
-
-    Raises:
-        ForeignEventError: the record names an action or attempt that is not there.
-    """
-    action_id = getattr(record.event, "action", "")
-    if action_id and state.runbook.action(action_id) is None:
-        raise ForeignEventError(f"record {record.seq} is about {action_id!r}, which this runbook does not have")
-    if attempt_id := getattr(record.event, "attempt", ""):
-        _check_attempt(state, record, attempt_id, action_id)
-    state = _apply(state, record)
-    return replace(state, seq=record.seq, head=record.hash, last_at=record.at)
-
-
-def _check_attempt(state: RunState, record: ev.Record, attempt_id: str, action_id: str) -> None:
-    attempt = state.attempts.get(attempt_id)
-    if isinstance(record.event, ev.Confirmed):
-        if attempt is not None:
-            raise ForeignEventError(f"record {record.seq} confirms attempt {attempt_id!r} a second time")
-        return
-    if attempt is None:
-        raise ForeignEventError(f"record {record.seq} is about attempt {attempt_id!r}, which was never confirmed")
-    if action_id and attempt.action != action_id:
-        whose = f"an attempt of {attempt.action!r}"
-        raise ForeignEventError(f"record {record.seq} is about {action_id!r}, but {attempt_id!r} is {whose}")
-
-
-def _apply(state: RunState, record: ev.Record) -> RunState:
-    at = record.at
-    if _is_too_late(state, record.event):
-        return state
-    match record.event:
-        case ev.RunOpened() as e:
-            return replace(
-                state, run=e.run, runbook_path=e.runbook, operator=e.operator, workstation=e.workstation,
-                version=e.version, opened_at=at, hosts=_with_hosts(state.hosts, e.hosts),
-            )  # fmt: skip
-        case ev.VarsSet(values=values):
-            return replace(state, answers=_answer_literals(state, values))
-        case ev.Settled() as e:
-            return replace(state, answers=_settle(state, e))
-        case ev.Confirmed() as e:
-            return _confirmed(state, e, at)
-        case ev.Intent(attempt=attempt):
-            state = _attempt(state, attempt, intended=True, status=Status.RUNNING)
-            return _action(state, state.attempts[attempt].action, status=Status.RUNNING, reason="", at=at)
-        case ev.Started() as e:
-            until = datetime.fromisoformat(e.until) if e.until else None
-            state = _attempt(state, e.attempt, started_at=at, pgid=e.pgid, until=until, status=Status.RUNNING)
-            return _action(state, e.action, status=Status.RUNNING, reason="", at=at)
-        case ev.Output(attempt=attempt, raw_offset=offset, raw_length=length):
-            return _attempt(state, attempt, output_bytes=max(offset + length, state.attempts[attempt].output_bytes))
-        case ev.Finished() as e:
-            return _finished(state, e, at)
-        case ev.Lost() as e:
-            return _ended(state, e.attempt, at, Status.UNKNOWN, e.why)
-        case ev.Stopped() as e:
-            state = _attempt(state, e.attempt, exit=e.exit, signal=e.signal, seconds=e.seconds)
-            return _ended(state, e.attempt, at, Status.STOPPED, e.what)
-        case ev.Reconciled() as e:
-            return _reconciled(state, e, at)
-        case ev.Undone() as e:
-            return _action(state, e.action, status=Status.UNDONE, reason="", at=at)
-        case ev.Skipped() as e:
-            state = _end_waits(state, e.action, at, Status.SKIPPED, e.reason)
-            return _action(state, e.action, status=Status.SKIPPED, reason=e.reason, at=at)
-        case ev.MarkedDone() as e:
-            state = _end_waits(state, e.action, at, Status.BY_HAND, e.note)
-            return _action(state, e.action, status=Status.BY_HAND, reason=e.note, at=at)
-        case ev.Noted() as e:
-            return replace(state, notes=(*state.notes, Note(at, e.by, e.text, e.action)))
-        case ev.CheckTurned() as e:
-            reading = CheckReading(e.state, e.value, e.detail, at)
-            return replace(state, checks=MappingProxyType({**state.checks, e.check: reading}))
-        case ev.HostPinned() as e:
-            return replace(state, pins=MappingProxyType({**state.pins, e.host: e}))
-        case ev.Paused(why=why):
-            return replace(state, paused=why)
-        case ev.Resumed(operator=operator):
-            return replace(state, paused="", resumes=(*state.resumes, (at, operator)))
-        case ev.Reopened():
-            return replace(state, closed=False)
-        case ev.RunClosed():
-            return replace(state, closed=True)
-        case _:
-            return state
-
-
-def _is_too_late(state: RunState, event: ev.Event) -> bool:
-    """Whether the event is a verdict over an attempt that has one: the first stands, only proof decides anew."""
-    match event:
-        case ev.Intent() | ev.Started() | ev.Finished() | ev.Lost() | ev.Stopped():
-            return not state.attempts[event.attempt].open
-        case _:
-            return False
-
-
-def _with_hosts(hosts: Mapping[HostName, Host], overrides: Mapping[str, str]) -> Mapping[HostName, Host]:
-    """Take the `--host NAME=…` of the command line over the front matter's."""
-    merged = dict(hosts)
-    for name, ssh in overrides.items():
-        host = HostName(name)
-        merged[host] = replace(merged.get(host, Host(host)), ssh=ssh)
-    return MappingProxyType(merged)
-
-
-def _answer_literals(state: RunState, values: Mapping[str, str]) -> Answers:
-    """Give the answers with literal values added; a key may be the literal's text or its variable's name."""
-    found = dict(state.answers.literals)
-    for key, value in values.items():
-        texts = [lit.text for lit in state.runbook.literals if key in (lit.text, lit.key)] or [key]
-        found.update(dict.fromkeys(texts, value))
-    return replace(state.answers, literals=MappingProxyType(found))
-
-
-def _settle(state: RunState, e: ev.Settled) -> Answers:
-    answers = state.answers
-    match ev.Settlement(e.what):
-        case ev.Settlement.HOST:
-            return replace(answers, hosts=MappingProxyType({**answers.hosts, e.action: HostName(e.value)}))
-        case ev.Settlement.MODE:
-            return replace(answers, modes=MappingProxyType({**answers.modes, e.action: FileMode(e.value)}))
-        case ev.Settlement.KIND:
-            return replace(answers, kinds=MappingProxyType({**answers.kinds, e.action: ActionKind(e.value)}))
-        case ev.Settlement.ACCEPT:
-            return replace(answers, accepted=answers.accepted | {e.action})
-        case ev.Settlement.LITERAL:
-            return _answer_literals(state, {e.subject: e.value})
-        case ev.Settlement.CONSENT:
-            return answers
-
-
-def _confirmed(state: RunState, e: ev.Confirmed, at: datetime) -> RunState:
-    before = state.of(e.action)
-    attempt = Attempt(
-        id=e.attempt, action=ActionId(e.action), role=ev.Role(e.role), host=e.host, user=e.user, address=e.address,
-        fingerprint=e.fingerprint, command=e.command, sha256=e.sha256, by=e.by, confirmed_at=at,
-        before=before, typed=e.typed, written=e.written, detail=e.detail, warnings=e.warnings,
-    )  # fmt: skip
-    state = replace(state, attempts=MappingProxyType({**state.attempts, e.attempt: attempt}))
-    return _action(state, e.action, status=before.status, attempts=(*before.attempts, e.attempt), at=at)
-
-
-def _attempt(state: RunState, attempt_id: str, **changes: Any) -> RunState:  # noqa: ANN401 -- fields of Attempt
-    changed = replace(state.attempts[attempt_id], **changes)
-    return replace(state, attempts=MappingProxyType({**state.attempts, attempt_id: changed}))
-
-
-def _action(state: RunState, action_id: str, **changes: Any) -> RunState:  # noqa: ANN401 -- fields of ActionState
-    changed = replace(state.of(action_id), **changes)
-    return replace(state, actions=MappingProxyType({**state.actions, ActionId(action_id): changed}))
-
-
-def _ended(state: RunState, attempt: str, at: datetime, status: Status, why: str) -> RunState:
-    state = _attempt(state, attempt, ended_at=at, status=status, reason=why)
-    return _action(state, state.attempts[attempt].action, status=status, reason=why, at=at)
-
-
-def _reconciled(state: RunState, e: ev.Reconciled, at: datetime) -> RunState:
-    """Take proof about an attempt. What did not run changed nothing: the action stands where it stood before."""
-    before = state.attempts[e.attempt].before
-    state = _ended(state, e.attempt, at, Status(e.state), e.why)
-    if e.state != Status.NOT_RUN or before.status in {Status.TODO, Status.NOT_RUN}:
-        return state
-    reason = "; ".join(part for part in (before.reason, f"its last attempt did not run: {e.why}") if part)
-    return _action(state, e.action, status=before.status, reason=reason)
-
-
-def _end_waits(state: RunState, action: str, at: datetime, status: Status, why: str) -> RunState:
-    for wait in state.waits:
-        if wait.action == action:
-            state = _attempt(state, wait.id, ended_at=at, status=status, reason=why)
-    return state
-
-
-def _finished(state: RunState, e: ev.Finished, at: datetime) -> RunState:
-    state = _attempt(
-        state, e.attempt, exit=e.exit, signal=e.signal, seconds=e.seconds, verifies=e.verifies, reason=e.reason
-    )
-    outcome = ev.Outcome(e.outcome)
-    if outcome is ev.Outcome.VERIFYING:
-        return state
-    attempt = state.attempts[e.attempt]
-    if outcome is ev.Outcome.DONE and e.exit is None and attempt.until is None:
-        # PROMISES.md P1: no exit status is never success, whatever the journal calls it.
-        return _ended(state, e.attempt, at, Status.UNKNOWN, "no exit status was recorded for it")
-    status = Status.DONE if outcome is ev.Outcome.DONE else Status.FAILED
-    state = _ended(state, e.attempt, at, status, e.reason)
-    if attempt.role is ev.Role.RUN:
-        return state
-    if status is Status.FAILED:
-        return _action(state, e.action, reason=f"the way back failed: {e.reason}")
-    return _action(state, e.action, status=Status.UNDONE)
-
-
-def recover(state: RunState) -> list[ev.Event]:
-    """Give the events that say honestly what a program that ended without a word left open.
-
-    A confirmed attempt without an intent never left this machine. One with an intent is unknown: guessed
-    neither done nor failed (PROMISES.md 3.1 rule 3). A wait goes on by the wall clock and needs no event.
-    """
-    found: list[ev.Event] = []
-    for attempt in state.attempts.values():
-        if not attempt.open or attempt.until is not None:
-            continue
-        if not attempt.intended:
-            why = "confirmed, but mailrunbook ended before anything was sent"
-            found.append(
-                ev.Reconciled(action=attempt.action, attempt=attempt.id, state=Status.NOT_RUN, why=why)
-            )
-            continue
-        if attempt.exit is not None or attempt.signal:
-            ending = f"exit status {attempt.exit}" if attempt.exit is not None else f"signal {attempt.signal}"
-            why = f"the command ended ({ending}), but mailrunbook ended before its proof was seen"
-        elif attempt.started_at is not None:
-            why = f"mailrunbook ended while it ran on {attempt.host}; how it ended there was not seen"
-        else:
-            why = f"mailrunbook ended while it was being sent to {attempt.host}; it may or may not have run"
-        found.append(ev.Lost(action=attempt.action, attempt=attempt.id, why=why))
-    return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 from runbook_tui.checks import probes
@@ -12,10 +11,11 @@ from runbook_tui.checks.watch import CheckView, Watch
 from runbook_tui.core import events as ev
 from runbook_tui.core.errors import Refused, StateDirError
 from runbook_tui.core.feed import Feed
+from runbook_tui.core.fold import recover
 from runbook_tui.core.markdown.drift import Drift, compare
 from runbook_tui.core.model import HostName
 from runbook_tui.core.proposal import YES, Proposal
-from runbook_tui.core.run import SETTLED, RunState, Verb, recover
+from runbook_tui.core.run import SETTLED, RunState, Verb
 from runbook_tui.core.settle import check_answer, effective
 from runbook_tui.core.text import CleanLine
 from runbook_tui.core.verbs import allowed
@@ -23,6 +23,7 @@ from runbook_tui.engine.connections import Connections, HostView
 from runbook_tui.engine.execution import Execution
 from runbook_tui.engine.proposing import Proposer
 from runbook_tui.engine.recorder import Recorder
+from runbook_tui.engine.waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from runbook_tui.ports import Clock, Journal, OutputStore, OutputWriter, ShellFactory
 
 READ_ONLY = "this run was opened read-only"
-
-LONGEST_NAP = 30.0
-"""Seconds between looks at the wall clock while a wait counts down: a laptop may sleep in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +87,7 @@ class Engine:
         self._source_sha256 = source_now.sha256 if source_now else ""
         self._connections = Connections(self._recorder, shells)
         self._proposer = Proposer(self._connections, clock)
+        self._waits = Waits(self._recorder, clock, self._close_when_settled)
         self._watch = self._new_watch()
         self._consented = False
         self._left = False
@@ -214,7 +213,8 @@ class Engine:
             self._recorder.intend(ev.Reopened(by=self._opening.operator))
         self._recorder.intend(self._confirmation(proposal, typed))
         if proposal.host is None or writer is None:
-            self._start_wait(proposal)
+            self._waits.begin(proposal)
+            self._spawn(self._waits.count_down(proposal.attempt))
             return
         self._recorder.intend(
             ev.Intent(
@@ -357,7 +357,7 @@ class Engine:
             if opening.variables:
                 self._recorder.intend(ev.VarsSet(values=dict(opening.variables)))
         for wait in self.state.waits:
-            self._spawn(self._count_down(wait.id))
+            self._spawn(self._waits.count_down(wait.id))
         self._watch = self._new_watch()
         return self
 
@@ -420,26 +420,6 @@ class Engine:
             execution.ended.set()
             self._recorder.notify()
         self._close_when_settled()
-
-    def _start_wait(self, proposal: Proposal) -> None:
-        action = self.state.runbook.action(proposal.action)
-        seconds = (action.wait_for if action else None) or 0.0
-        until = self._clock.now() + timedelta(seconds=seconds)
-        self._recorder.intend(ev.Started(action=proposal.action, attempt=proposal.attempt, until=until.isoformat()))
-        self._spawn(self._count_down(proposal.attempt))
-
-    async def _count_down(self, attempt_id: str) -> None:
-        """End a wait when the wall clock says so: it goes on while the program, or the laptop, sleeps."""
-        while (attempt := self.state.attempts[attempt_id]).open and attempt.until is not None:
-            left = (attempt.until - self._clock.now()).total_seconds()
-            if left <= 0:
-                seconds = (self._clock.now() - attempt.confirmed_at).total_seconds()
-                self._recorder.happened(
-                    ev.Finished(action=attempt.action, attempt=attempt_id, outcome=ev.Outcome.DONE, seconds=seconds)
-                )
-                self._close_when_settled()
-                return
-            await self._clock.sleep(min(left, LONGEST_NAP))
 
     def _close_when_settled(self) -> None:
         if self.state.closed or self._recorder.trouble:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from runbook_tui.core.errors import StateDirError
-from runbook_tui.core.run import RunState, apply, fold
+from runbook_tui.core.fold import apply, fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runbook_tui.core.events import Event
     from runbook_tui.core.model import Runbook
+    from runbook_tui.core.run import RunState
     from runbook_tui.ports import Journal
+
+
+class Record(Protocol):
+    """Records an event; never raises for a full disk (the engine keeps what could not be written)."""
+
+    def __call__(self, event: Event, *, durable: bool = True) -> None:
+        """Record it."""
 
 
 class Recorder:

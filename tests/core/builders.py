@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from runbook_tui.core import events as ev
+from runbook_tui.core.fold import fold
 from runbook_tui.core.model import (
     LOCAL,
     Action,
@@ -23,10 +24,11 @@ from runbook_tui.core.model import (
     StepId,
     Undo,
 )
-from runbook_tui.core.run import RunState, fold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from runbook_tui.core.run import RunState
 
 OLD = HostName("old")
 NEW = HostName("new")

@@ -9,8 +9,9 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from runbook_tui.core import events as ev
+from runbook_tui.core.fold import apply, fold, fresh, recover
 from runbook_tui.core.model import ActionKind
-from runbook_tui.core.run import SETTLED, Attempt, Status, Verb, apply, fold, fresh, recover
+from runbook_tui.core.run import SETTLED, Attempt, Status, Verb
 from runbook_tui.core.verbs import allowed
 from tests.core.builders import Stamper, a_runbook, a_step, an_action, an_undo, begun, confirmed, opened
 

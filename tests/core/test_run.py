@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from runbook_tui.core import events as ev
+from runbook_tui.core.fold import ForeignEventError, apply, fold, recover
 from runbook_tui.core.model import ActionKind, FileMode
-from runbook_tui.core.run import ForeignEventError, RunState, Status, apply, fold, recover
+from runbook_tui.core.run import RunState, Status
 from tests.core.builders import START, Stamper, a_literal, a_runbook, an_action, begun, confirmed, ended, opened, ran
 
 RUNBOOK = a_runbook(

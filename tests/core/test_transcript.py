@@ -10,8 +10,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from runbook_tui.core import events as ev
+from runbook_tui.core.fold import recover
 from runbook_tui.core.model import ActionKind
-from runbook_tui.core.run import recover
 from runbook_tui.core.transcript import json_document, markdown
 from runbook_tui.core.transcript.output import HEAD, LONGEST, TAIL
 from tests.core.builders import (
