@@ -118,7 +118,7 @@ class Flows:
         engine = self._engine
         wanted = [] if engine.consented else engine.consent_lines()
         if not (wanted or engine.state.resumes or engine.drift or always):
-            if not engine.read_only:
+            if not (engine.read_only or engine.consent_lines()):
                 await engine.consent()
             return
         drift = {step: str(word) for step, word in engine.drift.items()}

@@ -4,38 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import tempfile
+import time
+from pathlib import Path
 
-from runbook_tui.core.proposal import YES
-from runbook_tui.core.run import Verb
 from runbook_tui.ui.app import RunbookApp
-from tests.ui.pilots import until
+from tests.support.bench import HeldClock
+from tests.ui.pilots import shown, until
 from tests.ui.test_untrusted import HOSTILE, nasty
 
 
-async def main(mode: str) -> int:
-    """Show the main screen, dialogs and the full output, then leave by itself; `crash` breaks on purpose."""
-    scripted = nasty(HOSTILE)
-    await scripted.confirm(await scripted.propose("one", Verb.CONFIRM), YES)
-    scripted.output(HOSTILE.encode() * 20 + b"\n" + HOSTILE.encode())
-    scripted.finish(1, HOSTILE, verifies=(HOSTILE,))
-    app = RunbookApp(scripted.engine)
+async def main(mode: str, folder: Path) -> int:
+    """Show every screen that has foreign text, then leave by itself; `crash` breaks on purpose."""
+    async with nasty(folder, HeldClock(), HOSTILE) as stage:
+        app = RunbookApp(stage.engine, clock=time.monotonic)
 
-    async def drive() -> None:
-        await until(lambda: app.main.drawn)
-        app.say(HOSTILE)
-        for key in ("escape", "r", "escape", "g", "escape", "h", "escape", "e", "escape", "o", "escape"):
-            app.simulate_key(key)
-            await asyncio.sleep(0.3)
-        if mode == "crash":
-            secret_local = "CANARY-9f3b"
-            app.call_later(broken, secret_local)
-        else:
-            app.exit()
+        async def drive() -> None:
+            await until(lambda: app.screen is not app.main)
+            app.simulate_key("escape")
+            await until(lambda: app.screen is app.main and app.main.drawn)
+            app.say(HOSTILE)
+            for key in "rghevo":
+                app.simulate_key(key)
+                await until(lambda: app.screen is not app.main and len(shown(app)) > 1000)
+                await asyncio.sleep(0.05)  # until the terminal has it, too
+                app.simulate_key("escape")
+                await until(lambda: app.screen is app.main)
+            if mode == "crash":
+                secret_local = "CANARY-9f3b"
+                app.call_later(broken, secret_local)
+            else:
+                app.exit()
 
-    driving = asyncio.create_task(drive())
-    await app.run_async()
-    await asyncio.gather(driving, return_exceptions=True)
-    return app.return_code or 0
+        driving = asyncio.create_task(drive())
+        await app.run_async()
+        if not driving.done():
+            driving.cancel()
+        await asyncio.gather(driving, return_exceptions=True)
+        return app.return_code or 0
 
 
 def broken(value: str) -> None:
@@ -45,4 +51,5 @@ def broken(value: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(sys.argv[1])))
+    with tempfile.TemporaryDirectory() as made:
+        sys.exit(asyncio.run(main(sys.argv[1], Path(made) / "state")))

@@ -1,38 +1,19 @@
-"""Helpers of the Pilot tests: a held clock, waiting for conditions, what the screen shows as text."""
+"""Helpers of the Pilot tests: waiting for conditions, deliberate keys, what the screen shows as text."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from runbook_tui.ui.app import RunbookApp
-from tests.ui.scripted import START, Scripted
+from runbook_tui.ui.screens.ask import AskScreen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runbook_tui.engine import Engine
-
-
-class HeldClock:
-    """Seconds that pass only when a test says so."""
-
-    def __init__(self) -> None:
-        self.seconds = 1_000.0
-
-    def __call__(self) -> float:
-        """Give monotonic seconds."""
-        return self.seconds
-
-    def now(self) -> datetime:
-        """Give the wall clock that belongs to them."""
-        return START + timedelta(seconds=self.seconds - 1_000.0 + 252)
-
-    def pass_(self, seconds: float) -> None:
-        """Let time pass."""
-        self.seconds += seconds
+    from tests.support.bench import HeldClock
 
 
 async def until(predicate: Callable[[], object], deadline: float = 10.0) -> None:
@@ -43,10 +24,9 @@ async def until(predicate: Callable[[], object], deadline: float = 10.0) -> None
         await asyncio.sleep(0.01)
 
 
-def an_app(engine: Scripted | Engine, clock: HeldClock, **options: Any) -> RunbookApp:  # noqa: ANN401
-    """Make the app around a stand-in or a real engine, with the held clock."""
-    real = engine.engine if isinstance(engine, Scripted) else engine
-    return RunbookApp(real, clock=clock, now=clock.now, **options)
+def an_app(engine: Engine, clock: HeldClock, **options: Any) -> RunbookApp:  # noqa: ANN401
+    """Make the app around an engine, with the held clock."""
+    return RunbookApp(engine, clock=clock.monotonic, now=clock.now, **options)
 
 
 def shown(app: RunbookApp) -> str:
@@ -54,10 +34,15 @@ def shown(app: RunbookApp) -> str:
     return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
 
 
+async def opened(app: RunbookApp, kind: type[Any]) -> None:
+    """Wait until a screen of a kind is on top, its widgets are made and one of them has the focus."""
+    await until(lambda: isinstance(app.screen, kind) and app.screen.is_mounted and app.screen.focused is not None)
+
+
 async def past_guard(app: RunbookApp, clock: HeldClock) -> None:
     """Wait until the dialog was painted, then let the time pass in which its keys are ignored."""
-    await until(lambda: getattr(app.screen, "_painted", None) is not None)
-    clock.pass_(1.0)
+    await until(lambda: isinstance(app.screen, AskScreen) and app.screen._painted is not None)
+    clock.advance(1.0)
 
 
 async def agree(app: RunbookApp, clock: HeldClock, pilot: Any) -> None:  # noqa: ANN401 -- Pilot of any app

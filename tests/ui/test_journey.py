@@ -12,10 +12,12 @@ from runbook_tui.ui.screens.dialogs import MessageScreen, ReasonScreen
 from runbook_tui.ui.screens.leaving import StopScreen
 from tests.core.builders import a_runbook, an_action
 from tests.support.bench import Bench
-from tests.ui.pilots import HeldClock, agree, an_app, shown, until
+from tests.ui.pilots import agree, an_app, opened, shown, until
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.bench import HeldClock
 
 SIZE = (120, 45)
 
@@ -35,9 +37,9 @@ async def test_confirm_retry_skip_and_stop_with_real_commands(tmp_path: Path, cl
         async with app.run_test(size=SIZE, notifications=True) as pilot:
 
             async def key(name: str) -> None:
-                clock.pass_(1)
+                clock.advance(1)
                 await pilot.press(name)
-                await until(lambda: isinstance(app.screen, ConfirmScreen))
+                await opened(app, ConfirmScreen)
                 await agree(app, clock, pilot)
 
             await key("c")
@@ -53,14 +55,14 @@ async def test_confirm_retry_skip_and_stop_with_real_commands(tmp_path: Path, cl
             await key("c")
             await until(lambda: "started" in shown(app) and engine.state.running)
             await pilot.press("x")
-            await until(lambda: isinstance(app.screen, StopScreen))
+            await opened(app, StopScreen)
             await agree(app, clock, pilot)
             await until(lambda: engine.state.of("long").status is Status.STOPPED)
-            await until(lambda: isinstance(app.screen, MessageScreen))
+            await opened(app, MessageScreen)
             await pilot.press("escape")
             await until(lambda: app.screen is app.main)
             await pilot.press("s")
-            await until(lambda: isinstance(app.screen, ReasonScreen))
+            await opened(app, ReasonScreen)
             await pilot.press(*"late", "enter")
             await until(lambda: engine.state.of("long").status is Status.SKIPPED)
             await pilot.press("q")

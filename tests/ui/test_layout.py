@@ -10,18 +10,25 @@ from textual import events
 from textual.color import Color
 from textual.geometry import Size
 
-from runbook_tui.core.run import Verb
+from runbook_tui.ui.screens.start import StartScreen
 from runbook_tui.ui.themes import DARK, LIGHT
 from runbook_tui.ui.words import CHECK, STATUS
-from tests.ui.pilots import HeldClock, an_app, shown, until
+from tests.ui.pilots import an_app, opened, shown, until
+from tests.ui.stage import migration, open_stage
+
+MX = "### Change the MX record <!-- step: #mx .manual -->\n\nAt the registrar.\n"
+TTL = "### Lower the time to live <!-- step: #ttl .manual -->\n"
 
 if TYPE_CHECKING:
-    from tests.ui.scripted import Scripted
+    from pathlib import Path
+
+    from tests.support.bench import HeldClock
+    from tests.ui.stage import Stage
 
 
-async def test_wide_shows_everything_side_by_side(scripted: Scripted, clock: HeldClock) -> None:
+async def test_wide_shows_everything_side_by_side(stage: Stage, clock: HeldClock) -> None:
     """From 100 columns on steps, step, output, checks and keys are there at once."""
-    app = an_app(scripted, clock)
+    app = an_app(stage.engine, clock)
     async with app.run_test(size=(100, 30), notifications=True):
         await until(lambda: "CHECKS" in shown(app) and "Create the users" in shown(app))
         text = shown(app)
@@ -29,9 +36,9 @@ async def test_wide_shows_everything_side_by_side(scripted: Scripted, clock: Hel
             assert wanted in text, wanted
 
 
-async def test_80_by_24_collapses_steps_and_checks(scripted: Scripted, clock: HeldClock) -> None:
+async def test_80_by_24_collapses_steps_and_checks(stage: Stage, clock: HeldClock) -> None:
     """Steps are one line above and checks one line below; Tab walks the panes full-screen and Escape goes back."""
-    app = an_app(scripted, clock)
+    app = an_app(stage.engine, clock)
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await until(lambda: "▶ 1.1  Create the users" in shown(app))
         text = shown(app)
@@ -46,9 +53,9 @@ async def test_80_by_24_collapses_steps_and_checks(scripted: Scripted, clock: He
         await until(lambda: "OUTPUT" in shown(app) and " STEP " in shown(app))
 
 
-async def test_narrow_shows_one_pane_at_a_time(scripted: Scripted, clock: HeldClock) -> None:
+async def test_narrow_shows_one_pane_at_a_time(stage: Stage, clock: HeldClock) -> None:
     """Below 80 columns one pane fills the screen, the step first."""
-    app = an_app(scripted, clock)
+    app = an_app(stage.engine, clock)
     async with app.run_test(size=(60, 20), notifications=True) as pilot:
         await until(lambda: "adduser" in shown(app))
         assert "OUTPUT" not in shown(app)
@@ -57,9 +64,9 @@ async def test_narrow_shows_one_pane_at_a_time(scripted: Scripted, clock: HeldCl
 
 
 @pytest.mark.parametrize("size", [(20, 5), (39, 24), (80, 9), (1, 1)])
-async def test_too_small_says_what_is_needed(size: tuple[int, int], scripted: Scripted, clock: HeldClock) -> None:
+async def test_too_small_says_what_is_needed(size: tuple[int, int], stage: Stage, clock: HeldClock) -> None:
     """A terminal that is too small is told so, and keys do not break it."""
-    app = an_app(scripted, clock)
+    app = an_app(stage.engine, clock)
     async with app.run_test(size=size, notifications=True) as pilot:
         if size > (10, 4):
             await until(lambda: "needs" in shown(app) and "more room" in shown(app).replace("\n", " "))
@@ -67,15 +74,14 @@ async def test_too_small_says_what_is_needed(size: tuple[int, int], scripted: Sc
         await pilot.pause()
 
 
-async def test_a_resize_storm_breaks_nothing(scripted: Scripted, clock: HeldClock) -> None:
+async def test_a_resize_storm_breaks_nothing(stage: Stage, clock: HeldClock) -> None:
     """Two hundred sizes in a row, down to nothing and up again, and the screen is whole afterwards."""
-    proposal = await scripted.propose("users", Verb.CONFIRM)
-    await scripted.confirm(proposal, proposal.wants)
-    app = an_app(scripted, clock)
+    job = await stage.start("users")
+    app = an_app(stage.engine, clock)
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await until(lambda: app.main.drawn)
         for n in range(200):
-            scripted.output(b"line %d\n" % n)
+            job.say(b"line %d\n" % n)
             size = Size(1 + n * 37 % 160, 1 + n * 13 % 60)
             app._driver.process_message(events.Resize(size, size))  # type: ignore[union-attr]
         app._driver.process_message(events.Resize(Size(120, 40), Size(120, 40)))  # type: ignore[union-attr]
@@ -83,27 +89,34 @@ async def test_a_resize_storm_breaks_nothing(scripted: Scripted, clock: HeldCloc
         await until(lambda: "STEPS" in shown(app) and "line 199" in shown(app))
 
 
-async def test_the_screen_follows_the_state(scripted: Scripted, clock: HeldClock) -> None:
+async def test_the_screen_follows_the_state(stage: Stage, clock: HeldClock) -> None:
     """A failure says first what failed and which verbs make sense; the list shows word and glyph."""
-    await scripted.run("users", 9, "exit status 9 is not 0", b"adduser: plop exists\n")
-    app = an_app(scripted, clock)
+    await stage.skip("users", "ttl", "first", "relay-main", "relay-domains")
+    await stage.run("relay-maps", 1, b"postmap: fatal: open /etc/postfix/relay_domains\n")
+    app = an_app(stage.engine, clock)
     async with app.run_test(size=(120, 40), notifications=True):
-        await until(lambda: "✗ failed: exit status 9 is not 0" in shown(app))
+        await until(lambda: "✗ failed: exit status 1 (wanted 0)" in shown(app))
         text = shown(app)
-        assert "adduser: plop exists" in text
+        assert "postmap: fatal" in text
         assert "r retry" in text
         assert "u undo" not in text
-        assert re.search(r"1\.1 .*✗ failed", text)
+        assert re.search(r"2\.2 .*✗ failed", text)
 
 
-async def test_drift_is_marked(scripted: Scripted, clock: HeldClock) -> None:
+async def test_drift_is_marked(tmp_path: Path, clock: HeldClock) -> None:
     """A step that changed in the file since says so in the list and in its pane."""
-    scripted.drift = {"users": "changed", "first": "moved", "last": "same"}
-    app = an_app(scripted, clock)
-    async with app.run_test(size=(140, 40), notifications=True) as pilot:
-        await pilot.press("escape")
-        await until(lambda: app.main.drawn and "≠ changed in the file since" in shown(app))
-        assert re.search(r"2\.1 .*↕ · to do", shown(app))
+
+    def edited(text: str) -> str:
+        return text.replace("--disabled-password", "--uid 1001").replace(MX, "").replace(TTL, f"{MX}\n{TTL}")
+
+    since = migration(edited)
+    async with open_stage(tmp_path, clock, source_now=since) as stage:
+        app = an_app(stage.engine, clock)
+        async with app.run_test(size=(140, 40), notifications=True) as pilot:
+            await opened(app, StartScreen)
+            await pilot.press("escape")
+            await until(lambda: app.main.drawn and "≠ changed in the file since" in shown(app))
+            assert re.search(r"3\.4 .*↕ · to do", shown(app))
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda t: t.name)

@@ -9,15 +9,15 @@ from textual.geometry import Offset
 from textual.selection import Selection
 
 from runbook_tui.core.feed import Feed
-from runbook_tui.core.run import Verb
 from runbook_tui.core.text import CleanLine
 from runbook_tui.ui.widgets.output_view import OutputView
-from tests.ui.pilots import HeldClock, an_app, shown, until
+from tests.ui.pilots import an_app, shown, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tests.ui.scripted import Scripted
+    from tests.support.bench import HeldClock
+    from tests.ui.stage import Stage
 
 
 class Alone(App[None]):
@@ -155,22 +155,20 @@ async def test_finding_goes_round() -> None:
         await pilot.pause()
 
 
-async def test_the_pane_says_new_lines_silence_and_progress(scripted: Scripted, clock: HeldClock) -> None:
+async def test_the_pane_says_new_lines_silence_and_progress(stage: Stage, clock: HeldClock) -> None:
     """Header and badge: attempt, elapsed, silence, percent while there is one, and new lines below a reader."""
-    proposal = await scripted.propose("users", Verb.CONFIRM)
-    await scripted.confirm(proposal, proposal.wants)
-    scripted.silent = 12.0
-    scripted.output(b"".join(b"line %d\n" % n for n in range(100)) + b" 40% done\r")
-    app = an_app(scripted, clock)
+    job = await stage.start("users")
+    clock.advance(29)
+    job.say(b"".join(b"line %d\n" % n for n in range(100)) + b" 40% done\r")
+    clock.advance(12)
+    app = an_app(stage.engine, clock)
     async with app.run_test(size=(120, 30), notifications=True) as pilot:
-
-
         await until(lambda: "silent for 12 s" in shown(app))
         assert "00:00:41" in shown(app)
         assert "40 %" in shown(app)
         await pilot.press("pageup")
         await until(lambda: "not following" in shown(app))
-        scripted.output(b"\nmore\n")
+        job.say(b"\nmore\n")
         await until(lambda: "2 new ↓" in shown(app))
         await until(lambda: "40 %" not in shown(app))
         await pilot.press("end")

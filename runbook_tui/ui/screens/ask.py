@@ -14,6 +14,7 @@ from runbook_tui.core.proposal import YES
 from runbook_tui.ui.rhythm import BURST, GUARD, Rhythm
 from runbook_tui.ui.screens.boxed import Boxed
 from runbook_tui.ui.untrusted import untrusted_line
+from runbook_tui.ui.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,10 +53,12 @@ class WordInput(Input):
 class AskScreen(Boxed[str]):
     """Asks before something happens; gives `y` or the typed word, or None when it was left.
 
-    `wants` is YES or the exact word that has to be typed. Subclasses give the body.
+    `wants` is YES or the exact word that has to be typed. Subclasses give the body. With `READ_FIRST` nothing is
+    agreed to before the end of the body has been on the screen; until then `y` only pages on.
     """
 
-    AUTO_FOCUS = "#typed, #cancel"
+    AUTO_FOCUS = "#cancel"
+    READ_FIRST = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "yes", "Yes", id="yes"),
         Binding("escape", "leave", "Cancel", id="cancel"),
@@ -76,6 +79,7 @@ class AskScreen(Boxed[str]):
         self._yes = yes
         self._no = no
         self._painted: float | None = None
+        self._reached = False
         self._done = False
 
     @property
@@ -84,6 +88,11 @@ class AskScreen(Boxed[str]):
         if self._painted is None or self.size.width < LEAST_WIDTH or self.size.height < LEAST_HEIGHT:
             return False
         return self._rhythm.clock() - self._painted >= GUARD
+
+    @property
+    def read(self) -> bool:
+        """Whether all of the body is on the screen, or its end has been."""
+        return self._reached or not self.READ_FIRST or self.query_one("#ask-body").max_scroll_y <= 0
 
     def body(self) -> Iterable[Widget]:
         """Give what is asked about."""
@@ -95,15 +104,19 @@ class AskScreen(Boxed[str]):
             yield Static(self._heading, id="heading")
             with VerticalScroll(id="ask-body", can_focus=False):
                 yield from self.body()
+            yield Static(id="ask-hint")
             if self._wants != YES:
                 yield Static(
                     Content.assemble("Type ", untrusted_line(self._wants, "bold $error"), " to go on:"), id="wants"
                 )
-                yield WordInput(id="typed")
+                yield WordInput(id="typed", disabled=True)
             with Horizontal(id="buttons"):
                 yield Button(self._no, id="cancel")
-                yield YesButton(f"{self._yes} (y)", id="yes", disabled=self._wants != YES)
-                yield Static(id="ask-hint")
+                yield YesButton(f"{self._yes} (y)", id="yes", disabled=True)
+
+    def on_mount(self) -> None:
+        """Follow the scrolling, whatever did it."""
+        self.watch(self.query_one("#ask-body"), "scroll_y", self._scrolled, init=False)
 
     def on_screen_resume(self) -> None:
         """Start the time that keys are ignored anew, whenever the dialog comes to the front."""
@@ -119,18 +132,39 @@ class AskScreen(Boxed[str]):
     def _on_painted(self) -> None:
         if self._painted is None:
             self._painted = self._rhythm.clock()
-        self._hint()
+        self._arm()
 
-    def _hint(self) -> None:
-        body = self.query_one("#ask-body", VerticalScroll)
-        more = body.max_scroll_y - body.scroll_offset.y
-        text = f"↓ {more} more lines" if more > 0 else ""
-        self.query_one("#ask-hint", Static).update(Content.styled(text, "$warning"))
+    def _scrolled(self) -> None:
+        body = self.query_one("#ask-body")
+        if not self.read and body.max_scroll_y > 0 and body.scroll_y >= body.max_scroll_y:
+            self._reached = True
+            # The key that brought the end into sight, pressed once more in haste, must not agree.
+            self._painted = self._rhythm.clock()
+        self._arm()
+
+    def _arm(self) -> None:
+        """Say what is still to be read, and let the field and the button be used once nothing is."""
+        read = self.read
+        for field in self.query("#typed").results(Input):
+            if field.disabled and read:
+                field.disabled = False
+                self.set_focus(field)
+        self.query_one("#yes", Button).disabled = not (read and self._typed_right)
+        body = self.query_one("#ask-body")
+        more = round(body.max_scroll_y - body.scroll_y)
+        text = f"↓ {plural(more, 'more line')}" if more > 0 else ""
+        if text and not read:
+            text += f": read to the end, then {'y' if self._wants == YES else f'type {self._wants}'}"
+        self.query_one("#ask-hint", Static).update(untrusted_line(text, "$warning"))
 
     # ---- answers
+    @property
+    def _typed_right(self) -> bool:
+        return self._wants == YES or self.query_one("#typed", Input).value == self._wants
+
     @on(Input.Changed, "#typed")
-    def _typed(self, event: Input.Changed) -> None:
-        self.query_one("#yes", Button).disabled = event.value != self._wants
+    def _typed(self) -> None:
+        self._arm()
 
     @on(Input.Submitted, "#typed")
     def _move_on(self) -> None:
@@ -139,9 +173,14 @@ class AskScreen(Boxed[str]):
             self.query_one("#yes", Button).focus()
 
     def action_yes(self) -> None:
-        """Agree, when the key was deliberate and, where a word is wanted, the focus is on the button."""
+        """Agree, when the key was deliberate and, where a word is wanted, the focus is on the button; else read on."""
         button = self.query_one("#yes", Button)
-        if not self.ready or not self._rhythm.deliberate or button.disabled:
+        if not self.ready or not self._rhythm.deliberate:
+            return
+        if not self.read:
+            self.action_page(1)
+            return
+        if button.disabled:
             return
         if self._wants != YES and self.focused is not button:
             return
@@ -159,10 +198,9 @@ class AskScreen(Boxed[str]):
             self._finish()
 
     def _finish(self) -> None:
-        typed = YES if self._wants == YES else self.query_one("#typed", Input).value
-        if typed == self._wants:
+        if self.read and self._typed_right:
             self._done = True
-            self.dismiss(typed)
+            self.dismiss(self._wants)
 
     @on(Button.Pressed, "#cancel")
     def action_leave(self) -> None:
@@ -173,9 +211,7 @@ class AskScreen(Boxed[str]):
 
     def action_scroll(self, lines: int) -> None:
         """Scroll what is asked about."""
-        body = self.query_one("#ask-body", VerticalScroll)
-        body.scroll_relative(y=lines, animate=False)
-        self.call_after_refresh(self._hint)
+        self.query_one("#ask-body").scroll_relative(y=lines, animate=False)
 
     def action_page(self, pages: int) -> None:
         """Scroll what is asked about by a page."""

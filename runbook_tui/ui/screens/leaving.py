@@ -35,7 +35,9 @@ def _short(command: str) -> str:
 
 
 class StopScreen(AskScreen):
-    """Asks before TERM is sent."""
+    """Asks before TERM is sent; to stop something is never delayed by what there is to read."""
+
+    READ_FIRST = False
 
     def __init__(self, number: str, activity: Activity, rhythm: Rhythm) -> None:
         super().__init__(rhythm, Content.styled("Stop what runs", "bold $primary"), yes="Send TERM", no="Let it run")
@@ -53,6 +55,8 @@ class StopScreen(AskScreen):
 class KillScreen(AskScreen):
     """Asks before KILL is sent; the word has to be typed."""
 
+    READ_FIRST = False
+
     def __init__(self, number: str, activity: Activity, rhythm: Rhythm) -> None:
         heading = Content.styled("It was sent TERM and lives on", "bold $error")
         super().__init__(rhythm, heading, wants="kill", yes="Send KILL", no="Let it run", danger=True)
@@ -66,6 +70,8 @@ class KillScreen(AskScreen):
 
 class LeaveScreen(AskScreen):
     """Asks before leaving while something runs."""
+
+    READ_FIRST = False
 
     def __init__(self, number: str, activity: Activity, rhythm: Rhythm) -> None:
         heading = Content.styled("Something is running", "bold $warning")
