@@ -266,6 +266,9 @@ async def test_a_wait_survives_the_program_and_ends_by_the_wall_clock(tmp_path: 
     bench = bench_of(tmp_path, here(kind=ActionKind.WAIT, wait_for=3600.0), clock=clock)
     async with bench.engine() as engine:
         await engine.confirm(await engine.propose("a", Verb.CONFIRM), "y")
+        await eventually(lambda: bool(clock.sleepers))
+        clock.advance(60)
+        await eventually(lambda: bool(clock.sleepers))
         assert engine.state.of("a").status is Status.RUNNING
         assert engine.activity is None
     clock.wall = clock.wall.replace(hour=5)

@@ -122,6 +122,27 @@ async def test_another_key_than_shown_is_not_run_on(tmp_path: Path, two_hosts: T
             impostor.stop()
 
 
+async def test_another_machine_that_is_known_too_is_not_run_on(tmp_path: Path, two_hosts: TwoHosts) -> None:
+    """known_hosts may list two keys for a name: the machine that answers must be the one that was shown."""
+    other_key = make_key(tmp_path / "other")
+    with two_hosts.files.known_hosts.open("a") as known:
+        known.write(f"old.test {other_key.public}\n")
+    async with bench_of(tmp_path, two_hosts, an_action("a", "touch ran")).engine() as engine:
+        await engine.consent()
+        proposal = await engine.propose("a", Verb.CONFIRM)
+        port = two_hosts.old.port
+        two_hosts.old.stop()
+        second = start_sshd(tmp_path / "second", [two_hosts.files.key.public], host_key=other_key, port=port)
+        try:
+            await eventually(lambda: view_of(engine).link is not Link.UP)
+            with pytest.raises(Refused, match="another machine answers"):
+                await engine.confirm(proposal, "y")
+            assert engine.state.of("a").attempts == ()
+            assert not (second.home / "ran").exists()
+        finally:
+            second.stop()
+
+
 async def test_an_unknown_key_is_trusted_only_by_its_typed_fingerprint(tmp_path: Path, two_hosts: TwoHosts) -> None:
     """An unknown host is refused with its fingerprint; the typed one is recorded and pins the key for the run."""
     two_hosts.files.known_hosts.write_text("")
