@@ -70,12 +70,17 @@ def settle(terminal: Terminal, number: str, mode: int = 0, values: Sequence[str]
         terminal.press_until("Enter", "▲")
         terminal.press(*["Down"] * down)
         terminal.press_until("Enter", gone="▲")
+        terminal.wait_until_still()
         terminal.press("Tab")
+        terminal.wait_until_still()
     for value in values:
         terminal.type(value)
         terminal.wait_for(value)
+        terminal.wait_until_still()
         terminal.press("Tab")
+        terminal.wait_until_still()
     terminal.press("Tab", "Tab")
+    terminal.wait_until_still()
     terminal.press_until("Enter", "· to do", gone=f"Settle  {number}")
 
 
@@ -95,10 +100,12 @@ def test_the_same_in_a_terminal(case: Case, new_host: NewHost, tmp_path: Path) -
     with Terminal(tmp_path, command, env) as terminal:
         terminal.wait_for("Starting")
         terminal.press_until("y", "STEPS", gone="Starting")
+        terminal.wait_until_still()
         terminal.press("g")
         terminal.wait_for("Go to a step")
         terminal.type("2.3")
         terminal.wait_for("2.3c If")
+        terminal.wait_until_still()
         terminal.press_until("Enter", "▶ 2.3", gone="Go to a step")
         settle(terminal, "2.3a", mode=SET)
         confirm(terminal, "2.3a")

@@ -83,6 +83,18 @@ class Terminal:
                 raise AssertionError(f"not on the screen: {texts}, or still there: {gone!r}\n{shown}")
             time.sleep(0.05)
 
+    def wait_until_still(self, seconds: float = 0.3) -> None:
+        """Wait until nothing on the screen, colours included, has changed for a while: a focus that moves is seen."""
+        end = time.monotonic() + DEADLINE
+        seen, since = "", time.monotonic()
+        while time.monotonic() - since < seconds:
+            shown = self._tmux("capture-pane", "-p", "-e")
+            if shown != seen:
+                seen, since = shown, time.monotonic()
+            if time.monotonic() > end:
+                raise AssertionError(f"the screen does not come to rest\n{shown}")
+            time.sleep(0.05)
+
     def exit_code(self) -> int:
         """Wait for the command's end and give its exit code."""
         end = time.monotonic() + DEADLINE

@@ -14,6 +14,7 @@ from runbook_tui.core.settle import shown_status
 from runbook_tui.core.verbs import number_of, step_status
 from runbook_tui.ui.screens.dialogs import Dialog, LineInput
 from runbook_tui.ui.untrusted import untrusted_line
+from runbook_tui.ui.widgets.fitted import hanging
 from runbook_tui.ui.words import STATUS
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
     from runbook_tui.core.run import RunState
     from runbook_tui.ui.widgets.steps import Spot
+
+
+SCROLLBAR = 2
+"""Columns kept free at the right edge of the list."""
 
 
 class GoToScreen(Dialog[str]):
@@ -47,8 +52,8 @@ class GoToScreen(Dialog[str]):
         yield Static(id="problem")
 
     def on_mount(self) -> None:
-        """List everything first."""
-        self._fill("")
+        """List what fits the words typed by then, as soon as it is known how wide the list is."""
+        self.call_after_refresh(lambda: self._fill(self.query_one("#filter", Input).value))
 
     @on(Input.Changed, "#filter")
     def _filter(self, event: Input.Changed) -> None:
@@ -73,7 +78,8 @@ class GoToScreen(Dialog[str]):
     def _row(self, spot: Spot) -> Content:
         status = shown_status(self._state, spot.action) if spot.action else step_status(self._state, spot.step)
         sign = STATUS[status]
-        return Content.assemble((f"{sign.glyph} {sign.word:<13} ", sign.style), untrusted_line(self._words(spot)))
+        lead = Content.styled(f"{sign.glyph} {sign.word:<13} ", sign.style)
+        return hanging(lead, untrusted_line(self._words(spot)), self.query_one("#places").size.width - SCROLLBAR)
 
     def action_move(self, lines: int) -> None:
         """Move in the list while the focus stays in the field."""
