@@ -106,11 +106,13 @@ def world(tmp_path: Path) -> World:
 
 @pytest.fixture
 def begun(world: World) -> Iterator[Talk]:
-    """Give a run at its last action, which is running until `go` is there."""
+    """Give a run at its last action, which is running until `go` is there; it is there after the test."""
     with world.talk() as talk:
         talk.say("skip x", "skip x", "skip x", "done x", "skip x", "confirm", "yes")
         talk.hear(r"\| begun")
         yield talk
+    # What the killed program left behind ends with its file, whatever the test did to it.
+    (world.folder / "go").touch()
 
 
 def gone(pgid: int) -> bool:
