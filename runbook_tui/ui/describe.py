@@ -15,7 +15,7 @@ from runbook_tui.core.verbs import has_way_back, number_of, why_held
 from runbook_tui.ui.themes import host_style
 from runbook_tui.ui.untrusted import untrusted, untrusted_line
 from runbook_tui.ui.widgets.fitted import hanging
-from runbook_tui.ui.words import STATUS, ending, took
+from runbook_tui.ui.words import STATUS, ending, plural, took
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,6 +33,8 @@ KIND_WORDS = {
     ActionKind.INTERACTIVE: "by hand, in a session of your own",
     ActionKind.WAIT: "wait",
 }
+PROOF_LINES = 4
+"""Of what a failed proof printed; the output pane has all of it."""
 RESULTS = (Status.FAILED, Status.UNKNOWN, Status.STOPPED, Status.NOT_RUN)
 
 
@@ -175,12 +177,22 @@ def result(seen: Seen, action: Action) -> Content | None:
         return None
     lines = [_first_line(state.status, state.reason or attempt.reason, attempt)]
     if state.status in RESULTS:
-        lines += [Content.assemble(("  · ", "$muted"), untrusted_line(proof)) for proof in attempt.verifies]
+        lines += [_proof(proof) for proof in attempt.verifies]
+    return Content("\n").join(lines)
+
+
+def _proof(said: str) -> Content:
+    """Give a proof's sentence, and below it the last lines of what it printed."""
+    sentence, *printed = said.splitlines()
+    lines = [Content.assemble(("  · ", "$muted"), untrusted_line(sentence))]
+    if len(printed) > PROOF_LINES:
+        lines.append(Content.styled(f"    {plural(len(printed) - PROOF_LINES, 'line')} before these", "$muted"))
+    lines += [Content.assemble("    ", untrusted_line(line)) for line in printed[-PROOF_LINES:]]
     return Content("\n").join(lines)
 
 
 def _first_line(status: Status, reason: str, attempt: Attempt) -> Content:
-    role = "the way back " if attempt.role is Role.UNDO else ""
+    role = "the way back: " if attempt.role is Role.UNDO else "the command itself: " if attempt.verifies else ""
     parts: list[Content | str | tuple[str, str]] = [status_sign(status)]
     if reason:
         parts += [": ", untrusted_line(reason)]

@@ -8,9 +8,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from textual.screen import Screen
+
 from runbook_tui.ui.app import RunbookApp
 from tests.support.bench import HeldClock
-from tests.ui.pilots import shown, until
+from tests.ui.pilots import opened, until
 from tests.ui.test_untrusted import HOSTILE, nasty
 
 
@@ -26,7 +28,8 @@ async def main(mode: str, folder: Path) -> int:
             app.say(HOSTILE)
             for key in "rghevo":
                 app.simulate_key(key)
-                await until(lambda: app.screen is not app.main and len(shown(app)) > 1000)
+                await until(lambda: app.screen is not app.main)
+                await opened(app, Screen)
                 await asyncio.sleep(0.05)  # until the terminal has it, too
                 app.simulate_key("escape")
                 await until(lambda: app.screen is app.main)
@@ -36,10 +39,15 @@ async def main(mode: str, folder: Path) -> int:
             else:
                 app.exit()
 
-        driving = asyncio.create_task(drive())
+        async def drive_or_leave() -> None:
+            try:
+                await drive()
+            except AssertionError as error:
+                app.exit(return_code=1, message=f"stuck at {app.screen}: {error}")
+
+        driving = asyncio.create_task(drive_or_leave())
         await app.run_async()
-        if not driving.done():
-            driving.cancel()
+        driving.cancel()
         await asyncio.gather(driving, return_exceptions=True)
         return app.return_code or 0
 

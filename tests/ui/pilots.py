@@ -6,6 +6,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
+from textual._context import visible_screen_stack
+
 from runbook_tui.ui.app import RunbookApp
 from runbook_tui.ui.screens.ask import AskScreen
 
@@ -31,6 +33,8 @@ def an_app(engine: Engine, clock: HeldClock, **options: Any) -> RunbookApp:  # n
 
 def shown(app: RunbookApp) -> str:
     """Give what the top screen shows, as text."""
+    # What lies behind a dialog is painted from here, and the painted lines are kept.
+    visible_screen_stack.set(app._background_screens)
     return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from runbook_tui.core import events as ev
 from runbook_tui.ui.keys import BY_ID, KEYS
 from runbook_tui.ui.screens.confirm import ConfirmScreen
@@ -37,45 +35,46 @@ AFTER_FAILURE = {"retry": ConfirmScreen, "undo": ConfirmScreen, "output": Output
 REFUSED_AT_FIRST = ("retry", "undo", "stop", "override", "recheck", "rollback", "reload", "output")
 
 
-@pytest.mark.parametrize("key_id", sorted(OPENS))
-async def test_a_key_opens_its_dialog(key_id: str, stage: Stage, clock: HeldClock) -> None:
+async def test_keys_open_their_dialogs(stage: Stage, clock: HeldClock) -> None:
     """A key that is allowed on a fresh step opens what the table says, and Escape leaves everything as it was."""
     app = an_app(stage.engine, clock)
     before = stage.engine.state.seq
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await until(lambda: app.main.drawn)
-        await pilot.press(BY_ID[key_id].key)
-        await opened(app, OPENS[key_id])
-        await pilot.press("escape")
-        await until(lambda: app.screen is app.main)
+        for key_id, kind in OPENS.items():
+            await pilot.press(BY_ID[key_id].key)
+            await opened(app, kind)
+            await pilot.press("escape")
+            await until(lambda: app.screen is app.main and not app.flows.busy)
     assert stage.engine.state.seq == before
 
 
-@pytest.mark.parametrize("key_id", sorted(AFTER_FAILURE))
-async def test_a_key_opens_its_dialog_after_a_failure(key_id: str, stage: Stage, clock: HeldClock) -> None:
+async def test_keys_open_their_dialogs_after_a_failure(stage: Stage, clock: HeldClock) -> None:
     """Retry, undo and output are there once something has run and failed."""
-    await stage.run("users")
-    await stage.engine.skip("ttl", "later")
+    await stage.skip("users", "ttl")
     await stage.run("first", 23, b"rsync: partial transfer\n")
     app = an_app(stage.engine, clock)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await until(lambda: app.main.spot and app.main.spot.id == "first")
-        await pilot.press(BY_ID[key_id].key)
-        await opened(app, AFTER_FAILURE[key_id])
+        for key_id, kind in AFTER_FAILURE.items():
+            await pilot.press(BY_ID[key_id].key)
+            await opened(app, kind)
+            await pilot.press("escape")
+            await until(lambda: app.screen is app.main and not app.flows.busy)
 
 
-@pytest.mark.parametrize("key_id", REFUSED_AT_FIRST)
-async def test_a_refused_key_says_why_and_changes_nothing(key_id: str, stage: Stage, clock: HeldClock) -> None:
+async def test_refused_keys_say_why_and_change_nothing(stage: Stage, clock: HeldClock) -> None:
     """A verb that is refused is dimmed, its key gives the core's own sentence, and nothing is recorded."""
     app = an_app(stage.engine, clock)
     before = stage.engine.state.seq
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await until(lambda: app.main.drawn)
-        assert app.main.check_action("verb", (key_id,)) is None
-        await pilot.press(BY_ID[key_id].key)
-        why = app.main.refused()[key_id]
-        await until(lambda: any(why in str(n.message) for n in app._notifications))
-        assert app.screen is app.main
+        for key_id in REFUSED_AT_FIRST:
+            assert app.main.check_action("verb", (key_id,)) is None
+            await pilot.press(BY_ID[key_id].key)
+            why = f"{BY_ID[key_id].label.rstrip('…')} is refused: {app.main.refused()[key_id]}"
+            await until(lambda why=why: any(why in str(n.message) for n in app._notifications))  # type: ignore[misc]
+            assert app.screen is app.main
     assert stage.engine.state.seq == before
 
 

@@ -10,11 +10,12 @@ from textual import events
 from textual.color import Color
 from textual.geometry import Size
 
+from runbook_tui.ports import Ended
 from runbook_tui.ui.screens.start import StartScreen
 from runbook_tui.ui.themes import DARK, LIGHT
 from runbook_tui.ui.words import CHECK, STATUS
 from tests.ui.pilots import an_app, opened, shown, until
-from tests.ui.stage import migration, open_stage
+from tests.ui.stage import OLD, Answer, migration, open_stage
 
 MX = "### Change the MX record <!-- step: #mx .manual -->\n\nAt the registrar.\n"
 TTL = "### Lower the time to live <!-- step: #ttl .manual -->\n"
@@ -53,6 +54,16 @@ async def test_80_by_24_collapses_steps_and_checks(stage: Stage, clock: HeldCloc
         await until(lambda: "OUTPUT" in shown(app) and " STEP " in shown(app))
 
 
+async def test_checks_on_one_line_name_what_is_not_well(stage: Stage, clock: HeldClock) -> None:
+    """On 80 columns checks that pass are counted; one that does not comes first, with its name and what it saw."""
+    app = an_app(stage.engine, clock)
+    async with app.run_test(size=(80, 24), notifications=True):
+        await until(lambda: "✓ pass all 4" in shown(app))
+        stage.far[OLD].answers["deferred"] = Answer(b"7\n")
+        clock.advance(30)
+        await until(lambda: "✗ fail deferred mail on old: does not match ^0$: 7 · ✓ pass the other 3" in shown(app))
+
+
 async def test_narrow_shows_one_pane_at_a_time(stage: Stage, clock: HeldClock) -> None:
     """Below 80 columns one pane fills the screen, the step first."""
     app = an_app(stage.engine, clock)
@@ -63,15 +74,17 @@ async def test_narrow_shows_one_pane_at_a_time(stage: Stage, clock: HeldClock) -
         await until(lambda: "OUTPUT" in shown(app) and "adduser" not in shown(app))
 
 
-@pytest.mark.parametrize("size", [(20, 5), (39, 24), (80, 9), (1, 1)])
-async def test_too_small_says_what_is_needed(size: tuple[int, int], stage: Stage, clock: HeldClock) -> None:
+async def test_too_small_says_what_is_needed(stage: Stage, clock: HeldClock) -> None:
     """A terminal that is too small is told so, and keys do not break it."""
     app = an_app(stage.engine, clock)
-    async with app.run_test(size=size, notifications=True) as pilot:
-        if size > (10, 4):
-            await until(lambda: "needs" in shown(app) and "more room" in shown(app).replace("\n", " "))
-        await pilot.press("down", "tab", "s", "escape", "question_mark", "escape")
-        await pilot.pause()
+    async with app.run_test(size=(20, 5), notifications=True) as pilot:
+        for size in (Size(20, 5), Size(39, 24), Size(80, 9), Size(1, 1)):
+            app._driver.process_message(events.Resize(size, size))  # type: ignore[union-attr]
+            if size.width > 1:
+                said = f"this is {size.width} by {size.height}"
+                await until(lambda said=said: said in re.sub(r"\s+", " ", shown(app)))  # type: ignore[misc]
+            await pilot.press("down", "tab", "s", "escape", "question_mark", "escape")
+            await until(lambda: app.screen is app.main)
 
 
 async def test_a_resize_storm_breaks_nothing(stage: Stage, clock: HeldClock) -> None:
@@ -117,6 +130,20 @@ async def test_drift_is_marked(tmp_path: Path, clock: HeldClock) -> None:
             await pilot.press("escape")
             await until(lambda: app.main.drawn and "≠ changed in the file since" in shown(app))
             assert re.search(r"3\.4 .*↕ · to do", shown(app))
+
+
+async def test_what_a_failed_proof_printed_is_under_its_sentence(stage: Stage, clock: HeldClock) -> None:
+    """Which proof failed, how the command itself ended, and the last four lines that the proof printed."""
+    await stage.skip("users", "ttl", "first", "relay-main", "relay-domains", "relay-maps", "day")
+    said = b"".join(b"line %d\n" % n for n in range(1, 8))
+    stage.far[OLD].answers["nc -z"] = Answer(said, Ended(exit=1))
+    await stage.run("smtp")
+    app = an_app(stage.engine, clock)
+    async with app.run_test(size=(140, 45), notifications=True):
+        await until(lambda: "the command itself" in shown(app))
+        rows = [line[42:].strip(" │▌▐") for line in shown(app).splitlines()]
+        start = rows.index("· ! nc -z localhost 25: ended with exit status 1")
+        assert rows[start + 1 : start + 6] == ["3 lines before these", "line 4", "line 5", "line 6", "line 7"]
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda t: t.name)

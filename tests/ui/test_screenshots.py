@@ -114,10 +114,18 @@ SCENES: dict[str, tuple[Callable[[Stage], Awaitable[None]], tuple[int, int], dic
 }
 
 
+SIGN = re.compile(r"(?<=[-+|=@:/*!~.#;])(&(?:amp|lt|gt);|[-+|=@:/*!~.#])")
+"""A sign after another one, which fonts with ligatures would merge with it."""
+
+
 def portable(svg: str) -> str:
-    """Take links to fonts of elsewhere away, keep blanks, and keep `--` and `+++` from becoming one sign."""
+    """Take links to fonts of elsewhere away, keep blanks, and keep `--` and `+++` from becoming one sign.
+
+    Not every renderer knows the property that forbids ligatures; a `tspan` of its own breaks them everywhere.
+    """
     svg = re.sub(r"@font-face\s*\{.*?\}", "", svg, flags=re.DOTALL)
     svg = re.sub(r"(-matrix \{\n)", r"\1        font-variant-ligatures: none;\n", svg, count=1)
+    svg = re.sub(r"(?<=>)[^<]+(?=</text>)", lambda text: SIGN.sub(r"<tspan>\1</tspan>", text[0]), svg)
     return svg.replace("<svg ", '<svg xml:space="preserve" ', 1)
 
 

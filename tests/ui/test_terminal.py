@@ -14,6 +14,8 @@ import termios
 import time
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 DEADLINE = 60.0
 OURS = re.compile(
@@ -54,9 +56,15 @@ def captured(
         os.close(controller)
 
 
-def test_no_byte_from_outside_acts_on_the_terminal() -> None:
+@pytest.fixture(scope="module")
+def colourful() -> tuple[bytes, int]:
+    """Give what every screen with foreign text writes to a terminal of all colours, and the exit status."""
+    return captured("tests.ui.hostile_app", "leave", env={"NO_COLOR": "", "COLORTERM": "truecolor"})
+
+
+def test_no_byte_from_outside_acts_on_the_terminal(colourful: tuple[bytes, int]) -> None:
     """Title, clipboard, hyperlink, C1, bidi and zero-width bytes of the text are nowhere in what the pty got."""
-    seen, status = captured("tests.ui.hostile_app", "leave")
+    seen, status = colourful
     assert status == 0, seen[-2000:]
     assert "␛]0;PWNED".encode() in seen, "the hostile text was not even shown"
     for payload in (
@@ -87,7 +95,6 @@ def test_no_colour_means_no_colour() -> None:
     assert 7 in styles
 
 
-def test_an_empty_no_color_counts_as_unset() -> None:
+def test_an_empty_no_color_counts_as_unset(colourful: tuple[bytes, int]) -> None:
     """NO_COLOR= (empty) leaves the colours on, as the convention says."""
-    seen, _ = captured("tests.ui.hostile_app", "leave", env={"NO_COLOR": "", "COLORTERM": "truecolor"})
-    assert re.search(rb"38;2;\d+;\d+;\d+", seen)
+    assert re.search(rb"38;2;\d+;\d+;\d+", colourful[0])

@@ -8,7 +8,7 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Button, Input, Static
+from textual.widgets import Button, Checkbox, Input, RadioButton, Static
 
 from runbook_tui.ui.screens.boxed import Boxed
 from runbook_tui.ui.untrusted import untrusted, untrusted_line
@@ -38,6 +38,24 @@ class LineInput(Input):
         first = event.text.splitlines()[:1]
         if first:
             self.insert_text_at_cursor(untrusted_line(first[0]).plain)
+
+
+class OneOf(RadioButton):
+    """A radio button that says by its glyph whether it is chosen: without colour Textual's own looks the same."""
+
+    def render(self) -> Content:
+        """Give mark and label."""
+        self.BUTTON_INNER = "●" if self.value else " "
+        return super().render()
+
+
+class YesNo(Checkbox):
+    """A checkbox that says by its glyph whether it is ticked."""
+
+    def render(self) -> Content:
+        """Give mark and label."""
+        self.BUTTON_INNER = "✓" if self.value else " "
+        return super().render()
 
 
 class Dialog(Boxed[T], Generic[T]):

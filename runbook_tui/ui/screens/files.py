@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from textual import on
 from textual.content import Content
-from textual.widgets import Button, Input, RadioButton, RadioSet, Static
+from textual.widgets import Button, Input, RadioSet, Static
 
-from runbook_tui.ui.screens.dialogs import Dialog, LineInput
+from runbook_tui.ui.screens.dialogs import Dialog, LineInput, OneOf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +31,7 @@ class ExportScreen(Dialog[tuple[str, Path]]):
     def body(self) -> Iterable[Widget]:
         """Give format and path."""
         yield RadioSet(
-            *(RadioButton(Content(label), value=format_ == "md", id=f"as-{format_}") for format_, label in FORMATS),
+            *(OneOf(Content(label), value=format_ == "md", id=f"as-{format_}") for format_, label in FORMATS),
             id="format", compact=True,
         )  # fmt: skip
         yield Static("File, new and readable only by you", classes="label")

@@ -53,14 +53,11 @@ class GoToScreen(Dialog[str]):
 
     def on_mount(self) -> None:
         """List what fits the words typed by then, as soon as it is known how wide the list is."""
-        self.call_after_refresh(lambda: self._fill(self.query_one("#filter", Input).value))
+        self.call_after_refresh(self._fill)
 
     @on(Input.Changed, "#filter")
-    def _filter(self, event: Input.Changed) -> None:
-        self._fill(event.value)
-
-    def _fill(self, text: str) -> None:
-        words = text.lower().split()
+    def _fill(self) -> None:
+        words = self.query_one("#filter", Input).value.lower().split()
         self._shown = [spot for spot in self._places if all(word in self._words(spot).lower() for word in words)]
         places = self.query_one("#places", OptionList)
         places.clear_options()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -15,7 +16,7 @@ from runbook_tui.ui import describe
 from runbook_tui.ui.keys import KEYS, OTHER_KEYS
 from runbook_tui.ui.screens.dialogs import Dialog
 from runbook_tui.ui.untrusted import untrusted, untrusted_line
-from runbook_tui.ui.widgets.fitted import Fitted
+from runbook_tui.ui.widgets.fitted import Fitted, hanging
 from runbook_tui.ui.words import CHECK, LINK, took
 
 if TYPE_CHECKING:
@@ -59,16 +60,17 @@ class HelpScreen(Page):
     def body(self) -> Iterable[Widget]:
         """Give the table the bindings are made from."""
         for key in KEYS:
-            text: list[Content | str | tuple[str, str]] = [
-                (f"{self._names.get(key.id, key.shown):>3}", "bold $primary"), "  ", (f"{key.label:<19}", "bold"),
-                key.help,
-            ]  # fmt: skip
+            lead = Content.assemble(
+                (f"{self._names.get(key.id, key.shown):>3}", "bold $primary"), "  ", (f"{key.label:<19}", "bold")
+            )
+            text = Content(key.help)
             if why := self._refused.get(key.id):
-                text += ["\n" + " " * 24, ("not now: ", "$warning"), untrusted_line(why, "$muted")]
-            yield Static(Content.assemble(*text), classes="row")
+                text = Content.assemble(text, "\n", ("not now: ", "$warning"), untrusted_line(why, "$muted"))
+            yield Fitted(partial(hanging, lead, text), classes="row")
         yield Static("Everywhere", classes="section")
         for name, what in OTHER_KEYS:
-            yield Static(Content.assemble((f"{name:>9}", "bold $primary"), "  ", what), classes="row")
+            lead = Content.assemble((f"{name:>9}", "bold $primary"), "  ")
+            yield Fitted(partial(hanging, lead, Content(what)), classes="row")
 
 
 class ChecksScreen(Page):
@@ -105,7 +107,7 @@ class ChecksScreen(Page):
         if view.looked is not None:
             ages.append(f"looked {took((self._now() - view.looked).total_seconds())} ago")
         if view.since is not None:
-            ages.append(f"so since {view.since:%Y-%m-%d %H:%M} UTC")
+            ages.append(f"since {view.since:%Y-%m-%d %H:%M} UTC")
         lines = [
             Content.assemble(
                 (f"{sign.glyph} {sign.word:<8}", sign.style), untrusted_line(view.label or view.name, "bold"), "  ",

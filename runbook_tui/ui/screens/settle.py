@@ -14,7 +14,7 @@ from runbook_tui.core.events import Settlement
 from runbook_tui.core.model import ActionKind, FileMode, HoldCode, LiteralSource
 from runbook_tui.core.settle import effective, literal_value, mentioned, value_problem
 from runbook_tui.core.verbs import number_of, why_held
-from runbook_tui.ui.screens.dialogs import Dialog, LineInput
+from runbook_tui.ui.screens.dialogs import Dialog, LineInput, YesNo
 from runbook_tui.ui.untrusted import untrusted_line
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ class SettleScreen(Dialog[list[Answer]]):
         kinds = [(kind.value, kind.value) for kind in KINDS]
         yield from _choice("What it is", "kind", kinds, self._now.kind if self._now.kind in KINDS else None)
         if any(h.code is HoldCode.UNREAD for h in self._held):
-            yield Checkbox(Content("I read it, it is right"), id="accept")
-        yield Static(id="problem")
+            yield YesNo(Content("I read it, it is right"), id="accept")
+        yield Static(Content.styled("Enter opens a list, Tab goes to the next field.", "$muted"), id="problem")
 
     def buttons(self) -> Iterable[Widget]:
         """Give both ways out."""
@@ -138,4 +138,5 @@ def _choice(
 ) -> Iterable[Widget]:
     values = [value for _, value in options]
     chosen = str(now) if now is not None and str(now) in values else Select.NULL
-    yield Vertical(Static(label), Select(options, value=chosen, id=name, compact=True), classes="field")
+    select = Select(options, value=chosen, prompt="choose…", id=name, compact=True)
+    yield Vertical(Static(label), select, classes="field")

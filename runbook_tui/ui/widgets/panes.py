@@ -10,6 +10,7 @@ from textual.widgets import Markdown, Static
 
 from runbook_tui.core.settle import shown_status
 from runbook_tui.core.verbs import number_of, progress, step_status
+from runbook_tui.ports import CheckState
 from runbook_tui.ui import describe
 from runbook_tui.ui.prose import ProseParser, has_prose, prose_parser, prose_source
 from runbook_tui.ui.untrusted import untrusted_line
@@ -51,9 +52,7 @@ class HeaderBar(Static):
             describe.host(n, names) for n in names
         )
         phase = state.runbook.phase_of(step.id) if step else None
-        left = Content.assemble(
-            (" mailrunbook ", "bold $primary"), " ", untrusted_line(state.runbook.title, "bold"), "   ", hosts
-        )
+        left = Content.assemble((" mailrunbook ", "bold $primary"), " ", untrusted_line(state.runbook.title, "bold"))
         parts: list[Content | str | tuple[str, str]] = []
         if trouble:
             parts += [("the journal can not be written", "bold $error"), " · "]
@@ -63,7 +62,10 @@ class HeaderBar(Static):
         if phase is not None and self.size.width >= 100:
             parts += [(" · ", "$muted"), untrusted_line(f"{phase.number} {phase.title}".strip())]
         parts += [(" · ", "$muted"), clock(elapsed), " "]
-        self.update(spread(left, Content.assemble(*parts), self.size.width))
+        right = Content.assemble(*parts)
+        if left.cell_length + hosts.cell_length + right.cell_length + 5 <= self.size.width:
+            left = Content.assemble(left, "   ", hosts)
+        self.update(spread(left, right, self.size.width))
 
 
 class StepLine(Static):
@@ -200,16 +202,30 @@ def check_line(check: CheckView, width: int) -> Content:
     )
 
 
+def _check_sign(state: CheckState) -> Content:
+    return Content.styled(f"{CHECK[state].glyph} {CHECK[state].word} ", CHECK[state].style)
+
+
+def _brief(check: CheckView) -> Content:
+    """Give a check in a few words, with what it saw where that is not well."""
+    seen = f": {check.value}" if check.state is not CheckState.PASS and check.value else ""
+    name = untrusted_line(check.label or check.name)
+    return Content.assemble(_check_sign(check.state), name, untrusted_line(seen, "$muted"))
+
+
+NAMED = 2
+"""Up to so many checks that are well are named on the one line; more are counted."""
+
+
 def checks_summary(checks: Sequence[CheckView]) -> Content:
-    """Give all checks on one line: what is not well first."""
+    """Give all checks on one line: what is not well first and by name, what is well as a number."""
     if not checks:
         return Content.styled("no live checks", "$muted")
     order = ("FAIL", "UNKNOWN", "WARN", "PENDING", "PASS")
     ranked = sorted(checks, key=lambda c: order.index(c.state.value))
-    parts = []
-    for check in ranked:
-        sign = CHECK[check.state]
-        parts.append(
-            Content.assemble((f"{sign.glyph} {sign.word} ", sign.style), untrusted_line(check.label or check.name))
-        )
+    well = [c for c in ranked if c.state is CheckState.PASS]
+    parts = [_brief(check) for check in ranked if check not in well or len(well) <= NAMED]
+    if len(well) > NAMED:
+        count = f"all {len(well)}" if len(well) == len(ranked) else f"the other {len(well)}"
+        parts.append(Content.assemble(_check_sign(CheckState.PASS), count))
     return Content.styled(" · ", "$muted").join(parts)
