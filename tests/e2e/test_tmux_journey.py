@@ -76,7 +76,7 @@ def test_two_hosts_from_start_to_transcript(
     terminal.wait_for("2.3  ", "Cancel")
     terminal.type("new has one already")
     terminal.press("Enter")
-    terminal.wait_for("skipped")
+    terminal.wait_for("▶ 2.4")
     terminal.press("q")
     assert terminal.exit_code() == 0
     assert not (night.new.home / "notice/motd").exists()
