@@ -63,32 +63,31 @@ class Steps(OptionList, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 -- Textual's own name
         super().__init__(id=id, markup=False)
         self._rows: list[Row] = []
-        self._setting = False
+        self._here = ""
 
     def show(self, state: RunState, cursor: Spot | None, drift: Mapping[str, str]) -> None:
         """Draw the rows that changed and put the highlight on the cursor."""
         rows = make_rows(state, cursor, drift, max(20, self.scrollable_content_region.width - 2))
         if rows == self._rows:
             return
-        self._setting = True
-        try:
-            if [r.spot for r in rows] == [r.spot for r in self._rows]:
-                for index, (old, new) in enumerate(zip(self._rows, rows, strict=True)):
-                    if old != new:
-                        self.replace_option_prompt_at_index(index, new.text)
-            else:
-                self.clear_options()
-                self.add_options(Option(r.text, disabled=r.spot is None) for r in rows)
-            self._rows = rows
-            here = cursor.id if cursor else None
-            self.highlighted = next((i for i, r in enumerate(rows) if r.spot == here and here), None)
-        finally:
-            self._setting = False
+        if [r.spot for r in rows] == [r.spot for r in self._rows]:
+            for index, (old, new) in enumerate(zip(self._rows, rows, strict=True)):
+                if old != new:
+                    self.replace_option_prompt_at_index(index, new.text)
+        else:
+            self.clear_options()
+            self.add_options(Option(r.text, disabled=r.spot is None) for r in rows)
+        self._rows = rows
+        self._here = cursor.id if cursor else ""
+        self.highlighted = next((i for i, r in enumerate(rows) if r.spot and r.spot == self._here), None)
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        """Tell the screen where the operator went; not where it put the highlight itself."""
+        """Tell the screen where the operator went; not where it put the highlight itself, nor where that was before."""
         event.stop()
-        if event.option_index < len(self._rows) and (spot := self._rows[event.option_index].spot):
+        if event.option_index != self.highlighted or event.option_index >= len(self._rows):
+            return
+        spot = self._rows[event.option_index].spot
+        if spot and spot != self._here:
             self.post_message(self.Chosen(spot))
 
 
