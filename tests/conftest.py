@@ -6,7 +6,10 @@ import os
 
 import pytest
 
-INHERITED = ("COLUMNS", "LINES", "NO_COLOR", "COLORTERM", "FORCE_COLOR", "TEXTUAL", "MAILRUNBOOK_STATE_DIR", "MAILRUNBOOK_CONFIG_DIR")
+INHERITED = (
+    "COLUMNS", "LINES",  # set for its workers by pytest-xdist, believed by Textual
+    "NO_COLOR", "COLORTERM", "FORCE_COLOR", "TEXTUAL", "MAILRUNBOOK_STATE_DIR", "MAILRUNBOOK_CONFIG_DIR",
+)  # fmt: skip
 for name in [name for name in os.environ if name in INHERITED or name.startswith("TEXTUAL_")]:
     # Textual reads its own when it is imported, which is before any fixture runs.
     del os.environ[name]
