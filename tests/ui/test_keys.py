@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from runbook_tui.core import events as ev
@@ -12,6 +13,7 @@ from runbook_tui.ui.screens.edit import EditScreen
 from runbook_tui.ui.screens.files import ExportScreen
 from runbook_tui.ui.screens.goto import GoToScreen
 from runbook_tui.ui.screens.leaving import KillScreen, LeaveScreen, StopScreen
+from runbook_tui.ui.screens.main import DRAIN
 from runbook_tui.ui.screens.output import OutputScreen
 from runbook_tui.ui.screens.pages import ChecksScreen, HelpScreen, HostsScreen
 from runbook_tui.ui.screens.settle import SettleScreen
@@ -208,7 +210,9 @@ async def test_arrow_keys_and_go_to_move_the_cursor(stage: Stage, clock: HeldClo
     app = an_app(stage.engine, clock)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await until(lambda: app.main.drawn)
-        await pilot.press("down", "down", "up")
+        for key in [*["down"] * 8, *["up"] * 7]:
+            await pilot.press(key)
+            await asyncio.sleep(DRAIN / 2)  # a key held down repeats about as often as the screen is drawn
         assert app.main.spot
         assert app.main.spot.id == "ttl"
         await pilot.press("g")
