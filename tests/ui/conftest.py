@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from textual.css.stylesheet import Stylesheet
 
 from tests.support.bench import HeldClock
 from tests.ui.stage import Stage, open_stage
@@ -13,6 +14,9 @@ from tests.ui.stage import Stage, open_stage
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from textual.css.model import RuleSet
+    from textual.css.types import CSSLocation
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +31,25 @@ def brisk_pilot(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for module in ("textual.app", "textual.pilot"):
         monkeypatch.setattr(f"{module}.wait_for_idle", heard)
+
+
+PARSED: dict[tuple[object, ...], list[RuleSet]] = {}
+
+
+@pytest.fixture(autouse=True)
+def styles_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parse each style sheet once for all apps; every app by itself takes a tenth of a second for it."""
+    parse = Stylesheet._parse_rules
+
+    def remembered(
+        sheet: Stylesheet, css: str, read_from: CSSLocation, *rest: object, **named: object
+    ) -> list[RuleSet]:
+        key = (css, read_from, rest, *sorted(named.items()), *sorted(sheet._variables.items()))
+        if key not in PARSED:
+            PARSED[key] = parse(sheet, css, read_from, *rest, **named)  # type: ignore[arg-type]
+        return PARSED[key]
+
+    monkeypatch.setattr(Stylesheet, "_parse_rules", remembered)
 
 
 @pytest.fixture

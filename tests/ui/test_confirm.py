@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from tests.ui.stage import Stage
 
-SIZE = (120, 40)
+SIZE = (80, 24)
+ROOMY = (100, 32)
 
 
 def confirmed(stage: Stage) -> list[tuple[str, str]]:
@@ -158,7 +159,7 @@ async def test_danger_wants_the_hosts_name_typed(stage: Stage, clock: HeldClock)
     """Only the exact name enables Run; Enter moves to Run, and `y` there runs it."""
     await stage.skip(*BEFORE_DANGER)
     app = an_app(stage.engine, clock)
-    async with app.run_test(size=SIZE, notifications=True) as pilot:
+    async with app.run_test(size=ROOMY, notifications=True) as pilot:
         await pilot.press("c")
         await opened(app, ConfirmScreen)
         await past_guard(app, clock)
@@ -190,7 +191,7 @@ async def test_the_hosts_name_can_not_be_pasted(stage: Stage, clock: HeldClock) 
     """A paste into the field that wants the name does not arrive."""
     await stage.skip(*BEFORE_DANGER)
     app = an_app(stage.engine, clock)
-    async with app.run_test(size=SIZE, notifications=True) as pilot:
+    async with app.run_test(size=ROOMY, notifications=True) as pilot:
         await pilot.press("c")
         await opened(app, ConfirmScreen)
         await past_guard(app, clock)
@@ -205,7 +206,7 @@ async def test_an_unknown_outcome_wants_rerun_typed(stage: Stage, clock: HeldClo
     job.end(Ended(lost="the link broke"))
     await stage.engine.idle()
     app = an_app(stage.engine, clock)
-    async with app.run_test(size=SIZE, notifications=True) as pilot:
+    async with app.run_test(size=ROOMY, notifications=True) as pilot:
         await pilot.press("r")
         await opened(app, ConfirmScreen)
         await past_guard(app, clock)
@@ -225,7 +226,7 @@ async def test_the_dialog_shows_who_where_what_and_the_way_back(stage: Stage, cl
     """The live identity, the whole command and the way back are on the dialog."""
     await stage.skip(*BEFORE_DANGER[:-1])
     app = an_app(stage.engine, clock)
-    async with app.run_test(size=SIZE, notifications=True) as pilot:
+    async with app.run_test(size=ROOMY, notifications=True) as pilot:
         await until(lambda: app.main.drawn)
         app.main._go("last")
         await pilot.press("c")

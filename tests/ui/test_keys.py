@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from runbook_tui.core import events as ev
@@ -13,7 +12,6 @@ from runbook_tui.ui.screens.edit import EditScreen
 from runbook_tui.ui.screens.files import ExportScreen
 from runbook_tui.ui.screens.goto import GoToScreen
 from runbook_tui.ui.screens.leaving import KillScreen, LeaveScreen, StopScreen
-from runbook_tui.ui.screens.main import DRAIN
 from runbook_tui.ui.screens.output import OutputScreen
 from runbook_tui.ui.screens.pages import ChecksScreen, HelpScreen, HostsScreen
 from runbook_tui.ui.screens.settle import SettleScreen
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     from tests.support.bench import HeldClock
     from tests.ui.stage import Stage
 
-SIZE = (120, 40)
+SIZE = (80, 24)
 TABLE = "c retry:r s a e u m n x b k w l g o v h t ? q"
 OPENS = {
     "confirm": ConfirmScreen, "skip": ReasonScreen, "settle": SettleScreen, "edit": EditScreen, "done": ReasonScreen,
@@ -121,7 +119,7 @@ async def test_stop_sends_term_and_offers_kill_typed(stage: Stage, clock: HeldCl
         await agree(app, clock, pilot)
         await opened(app, MessageScreen)
         await pilot.pause()
-        assert "1 process of it still runs" in shown(app)
+        await until(lambda: "1 process of it" in shown(app))
         await pilot.press("escape")
         await until(lambda: app.screen is app.main)
         await pilot.press("x")
@@ -210,12 +208,23 @@ async def test_arrow_keys_and_go_to_move_the_cursor(stage: Stage, clock: HeldClo
     app = an_app(stage.engine, clock)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await until(lambda: app.main.drawn)
-        for key in [*["down"] * 8, *["up"] * 7]:
-            await pilot.press(key)
-            await asyncio.sleep(DRAIN / 2)  # a key held down repeats about as often as the screen is drawn
+        await pilot.press("down", "down", "up")
         assert app.main.spot
         assert app.main.spot.id == "ttl"
         await pilot.press("g")
         await opened(app, GoToScreen)
         await pilot.press(*"relay postmap", "enter")
         await until(lambda: app.main.spot and app.main.spot.id == "relay-maps")
+
+
+async def test_a_list_that_is_drawn_late_moves_nothing(stage: Stage, clock: HeldClock) -> None:
+    """The highlight that the list put somewhere itself is no choice: a cursor that has gone on by then stays."""
+    app = an_app(stage.engine, clock)
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await until(lambda: app.main.drawn)
+        app.main.action_move(1)
+        app.main.tick()
+        app.main.action_move(1)
+        await pilot.pause(0.1)
+        assert app.main.spot
+        assert app.main.spot.id == "first"
