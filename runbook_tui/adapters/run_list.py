@@ -30,7 +30,10 @@ class RunStanding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """A run as the list shows it. Times are aware UTC; `problem` says what is wrong with it, mostly nothing."""
+    """A run as the list shows it. Times are aware UTC; `problem` says what is wrong with it, mostly nothing.
+
+    A `rehearsal` cannot be gone on with: its world is gone.
+    """
 
     id: str
     title: str
@@ -41,6 +44,7 @@ class RunInfo:
     steps: int = 0
     settled: int = 0
     problem: str = ""
+    rehearsal: bool = False
 
     def fields(self) -> dict[str, str | int]:
         """Give the object of `runs --json` (ARCHITECTURE.md, "A run on disk"); `problem` only where there is one."""
@@ -81,7 +85,7 @@ def inspect(folder: RunFolder) -> RunInfo | None:
     return RunInfo(
         id=folder.id, title=opened.title, runbook=opened.runbook, opened=records[0].at, last=records[-1].at,
         state=_standing(locked=locked, closed=state is not None and state.closed), steps=steps, settled=settled,
-        problem=problem,
+        problem=problem, rehearsal=bool(opened.rehearsal),
     )  # fmt: skip
 
 

@@ -38,7 +38,7 @@ def choose() -> tuple[str, str] | None:
     offers = [
         ("resume", info.id, f"{info.title}, {info.settled} of {info.steps} steps settled, {info.state}")
         for info in list_runs(state_dir())
-        if info.state is not RunStanding.CLOSED and not info.problem
+        if info.state is not RunStanding.CLOSED and not info.problem and not info.rehearsal
     ]
     offers += [("run", name, "a runbook that comes with mailrunbook") for name in shipped()]
     asking = os.isatty(0) and os.isatty(1)

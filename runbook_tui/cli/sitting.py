@@ -1,4 +1,4 @@
-"""The composition root: puts a run's folder, hosts, engine and front end together, and sees the sitting to its end."""
+"""The composition root: puts a run's folder, stage, engine and front end together, and sees the sitting to its end."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ import re
 import signal
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from runbook_tui import __version__
-from runbook_tui.adapters.clock import SystemClock
-from runbook_tui.adapters.local import LocalShell
 from runbook_tui.adapters.runs import RunFolder, create_run, open_run, state_dir
 from runbook_tui.adapters.ssh_target import SshSettings, resolve
 from runbook_tui.cli.shipped import read_bytes
+from runbook_tui.cli.stage import Stage, life
 from runbook_tui.cli.stored import own_runbook
 from runbook_tui.core.errors import ExitCode, HostError, UsageError
 from runbook_tui.core.events import RunOpened
@@ -28,35 +27,18 @@ from runbook_tui.core.settle import value_problem
 from runbook_tui.engine import Engine, Opening
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from runbook_tui.cli.wishes import Wishes
-    from runbook_tui.core.model import Host, Runbook
-    from runbook_tui.ports import HostKey, Shell, ShellFactory
-
-
-class FrontEnd(Protocol):
-    """What shows the engine and sends it intents."""
-
-    @property
-    def broken(self) -> bool:
-        """Whether it ended by a fault of its own, which it has shown."""
-
-    async def run(self) -> str:
-        """Go on until the run is to be left; give why."""
-
-    async def interrupt(self) -> bool:
-        """Obey Ctrl-C or SIGINT; False when the run is to be left."""
-
-    def close(self, why: str) -> None:
-        """Say that the run was left; nothing is shown after that."""
+    from runbook_tui.core.model import Runbook
 
 
 def begin(
     path: Path, runbook: Runbook, data: bytes, *,
     variables: Mapping[str, str], hosts: Mapping[str, str], run_id: str, wishes: Wishes,
+    stage: Stage | None = None,
 ) -> ExitCode:  # fmt: skip
-    """Make a new run of a runbook that has no errors, and sit at it.
+    """Make a new run of a runbook that has no errors, and sit at it; on this machine unless a stage is given.
 
     Raises:
         UsageError: a variable is not one of the runbook's or its value cannot stand there, a host's address is
@@ -65,27 +47,30 @@ def begin(
     """
     check_variables(runbook, variables)
     check_hosts(hosts)
-    clock = SystemClock()
-    with create_run(state_dir(), data, runbook.title, variables, run_id or None, now=clock.now()) as folder:
-        opening = _opening(folder.id, str(path.resolve()), hosts, variables)
-        return _sit(folder, runbook, opening, clock, wishes)
+    stage = stage or life()
+    with create_run(state_dir(), data, runbook.title, variables, run_id or None, now=stage.clock.now()) as folder:
+        opening = _opening(folder.id, str(path.resolve()), hosts, variables, stage)
+        return _sit(folder, runbook, opening, stage, wishes)
 
 
-def go_on(run: str, wishes: Wishes) -> ExitCode:
-    """Open a run again and sit at it.
+def go_on(run: str, wishes: Wishes, stage: Stage | None = None) -> ExitCode:
+    """Open a run again and sit at it; on this machine unless a stage is given.
 
     Raises:
-        UsageError: there is no such run.
+        UsageError: there is no such run, or it was a rehearsal and this is not its stage.
         RunLockedError: another process holds it.
         StateDirError: it cannot be read or written.
     """
-    clock = SystemClock()
+    stage = stage or life()
     with open_run(state_dir(), run) as folder:
-        records = folder.journal(clock).records
+        records = folder.journal(stage.clock).records
         runbook = own_runbook(folder, records)
         opened = records[0].event if records else None
         source, hosts = (opened.runbook, opened.hosts) if isinstance(opened, RunOpened) else ("", {})
-        return _sit(folder, runbook, _opening(folder.id, source, hosts, {}), clock, wishes)
+        if isinstance(opened, RunOpened) and opened.rehearsal and not stage.rehearsal:
+            title = f"The run {folder.id} was a rehearsal, and its world is gone"
+            raise UsageError(title, hint="mailrunbook export writes its transcript; mailrunbook demo begins anew.")
+        return _sit(folder, runbook, _opening(folder.id, source, hosts, {}, stage), stage, wishes)
 
 
 def check_variables(runbook: Runbook, variables: Mapping[str, str]) -> None:
@@ -121,20 +106,16 @@ def check_hosts(hosts: Mapping[str, str]) -> None:
             raise UsageError(f"--host {name}: {error.title}", error.detail, error.hint) from None
 
 
-def wants_plain(wishes: Wishes, environment: Mapping[str, str]) -> bool:
-    """Whether line mode is the front end: asked for, no terminal, or one that cannot draw (STYLE.md F9)."""
-    drawable = all(os.isatty(descriptor) for descriptor in (0, 1, 2))
-    return wishes.plain or not drawable or environment.get("TERM", "") in {"", "dumb"}
-
-
-def _opening(run: str, source: str, hosts: Mapping[str, str], variables: Mapping[str, str]) -> Opening:
+def _opening(
+    run: str, source: str, hosts: Mapping[str, str], variables: Mapping[str, str], stage: Stage
+) -> Opening:  # fmt: skip
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = f"user {os.geteuid()}"
     return Opening(
         run=run, runbook_path=source, version=__version__, operator=user, workstation=socket.gethostname(),
-        hosts=dict(hosts), variables=dict(variables),
+        hosts=dict(hosts), variables=dict(variables), rehearsal=stage.rehearsal,
     )  # fmt: skip
 
 
@@ -146,32 +127,20 @@ def _source_now(path: str, hosts: Sequence[str]) -> Runbook | None:
         return None
 
 
-def _shells() -> ShellFactory:
-    def make(host: Host, pin: HostKey | None) -> Shell:
-        if host.name == LOCAL:
-            return LocalShell(host)
-        # Loaded for the first host that is not this machine: asyncssh takes its time.
-        from runbook_tui.adapters.ssh import SshShell  # noqa: PLC0415
-
-        return SshShell(host, pin, SshSettings.from_environment(os.environ))
-
-    return make
-
-
-def _sit(folder: RunFolder, runbook: Runbook, opening: Opening, clock: SystemClock, wishes: Wishes) -> ExitCode:
+def _sit(folder: RunFolder, runbook: Runbook, opening: Opening, stage: Stage, wishes: Wishes) -> ExitCode:
     if wishes.debug:
         _log_to(folder.path / "debug.log")
     engine = Engine(
         runbook=runbook,
         opening=opening,
-        journal=folder.journal(clock),
+        journal=folder.journal(stage.clock),
         outputs=folder.outputs(),
-        shells=_shells(),
-        clock=clock,
+        shells=stage.shells,
+        clock=stage.clock,
         source_now=_source_now(opening.runbook_path, tuple(opening.hosts)),
         read_only=wishes.read_only,
     )
-    return asyncio.run(_attend(engine, wishes))
+    return asyncio.run(_attend(engine, stage, wishes))
 
 
 def _log_to(path: Path) -> None:
@@ -182,17 +151,7 @@ def _log_to(path: Path) -> None:
     logging.basicConfig(level=logging.DEBUG, handlers=[handler], format="%(asctime)s %(name)s %(message)s")
 
 
-def _front_end(engine: Engine, wishes: Wishes, hung_up: Callable[[], None]) -> FrontEnd:
-    if wants_plain(wishes, os.environ):
-        from runbook_tui.plain.front import PlainFrontEnd  # noqa: PLC0415
-
-        return PlainFrontEnd(engine, 0, 1, hung_up)
-    from runbook_tui.cli.screen import ScreenFrontEnd  # noqa: PLC0415 -- textual only when it is drawn
-
-    return ScreenFrontEnd(engine, mouse=wishes.mouse)
-
-
-async def _attend(engine: Engine, wishes: Wishes) -> ExitCode:
+async def _attend(engine: Engine, stage: Stage, wishes: Wishes) -> ExitCode:
     """Run the front end inside the engine until it ends or a signal ends it; pause the run in either case."""
     loop = asyncio.get_running_loop()
     forced: list[tuple[str, ExitCode]] = []
@@ -204,7 +163,7 @@ async def _attend(engine: Engine, wishes: Wishes) -> ExitCode:
                 sitting.cancel()
             forced.append((why, code))
 
-        front = _front_end(engine, wishes, lambda: leave("the terminal is gone", ExitCode.SIGHUP))
+        front = stage.front_end(engine, wishes, lambda: leave("the terminal is gone", ExitCode.SIGHUP))
         interrupting: set[asyncio.Task[None]] = set()
 
         async def interrupt() -> None:

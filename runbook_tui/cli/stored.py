@@ -64,7 +64,7 @@ def last_run(*, unfinished: bool = False) -> str:
     """
     infos = [i for i in list_runs(state_dir()) if not i.problem]
     if unfinished:
-        infos = [i for i in infos if i.state is not RunStanding.CLOSED]
+        infos = [i for i in infos if i.state is not RunStanding.CLOSED and not i.rehearsal]
     if not infos:
         what = "no unfinished run" if unfinished else "no run yet"
         raise UsageError(f"There is {what}.", hint="Begin one: mailrunbook run RUNBOOK.")

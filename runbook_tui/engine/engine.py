@@ -48,7 +48,10 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Who opens the run from where, and what the command line said. `hosts` maps role to ssh text."""
+    """Who opens the run from where, and what the command line said. `hosts` maps role to ssh text.
+
+    `rehearsal` says in words that the hosts are make-believe; empty in life.
+    """
 
     run: str
     runbook_path: str
@@ -57,6 +60,7 @@ class Opening:
     workstation: str
     hosts: Mapping[str, str]
     variables: Mapping[str, str]
+    rehearsal: str = ""
 
 
 class Engine:
@@ -351,7 +355,7 @@ class Engine:
                 ev.RunOpened(
                     run=opening.run, runbook=opening.runbook_path, title=self.state.runbook.title,
                     sha256=self.state.runbook.sha256, version=opening.version, operator=opening.operator,
-                    workstation=opening.workstation, hosts=dict(opening.hosts),
+                    workstation=opening.workstation, hosts=dict(opening.hosts), rehearsal=opening.rehearsal,
                 )
             )  # fmt: skip
             if opening.variables:

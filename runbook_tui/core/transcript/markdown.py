@@ -45,7 +45,10 @@ def _head(state: RunState, records: Sequence[ev.Record], outputs: Outputs) -> li
         f"Steps settled: {settled} of {steps}",
         f"Journal: {len(records):,} records, head {code(state.head or 'none')}",
     ]
-    lines = [f"# Transcript: {plain(state.runbook.title)}", "", *(f"- {fact}" for fact in facts), ""]
+    lines = [f"# Transcript: {plain(state.runbook.title)}", ""]
+    if state.rehearsal:
+        lines = [f"# REHEARSAL: transcript of {plain(state.runbook.title)}", "", f"**{plain(state.rehearsal)}**", ""]
+    lines += [*(f"- {fact}" for fact in facts), ""]
     first, *rest = standing(state, records)
     lines += [f"**{plain(first)}**", *(["", *(f"- {plain(line)}" for line in rest)] if rest else [])]
     found = gaps(records, outputs)

@@ -56,6 +56,8 @@ class HeaderBar(Static):
         parts: list[Content | str | tuple[str, str]] = []
         if trouble:
             parts += [("the journal can not be written", "bold $error"), " · "]
+        if state.rehearsal:
+            parts += [("REHEARSAL", "bold $warning"), " · "]
         if read_only:
             parts += [("read-only", "$warning"), " · "]
         parts += [f"{settled}/{total} steps done"]
