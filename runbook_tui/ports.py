@@ -19,7 +19,8 @@ class Identity:
     """A host as its *live connection* reports it.
 
     `user` and `name` are what the far side says (`id -un`, `uname -n`); `address` is `ip:port` of the peer,
-    empty for the operator's own machine; `fingerprint` is `SHA256:…` of the host key in use.
+    empty for the operator's own machine; `fingerprint` is `SHA256:…` of the host key in use. `system` is one word:
+    `freebsd`, or the `ID` of os-release(5) such as `debian`; empty when it did not say.
     """
 
     host: HostName
@@ -28,6 +29,7 @@ class Identity:
     address: str = ""
     fingerprint: str = ""
     algorithm: str = ""
+    system: str = ""
 
     def __str__(self) -> str:
         """Give `user@name (address, key SHA256:…)`."""

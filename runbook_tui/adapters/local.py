@@ -7,7 +7,7 @@ import signal
 from typing import TYPE_CHECKING, cast
 
 from runbook_tui.adapters.stream import Stream, StreamJob, answer_of, ask
-from runbook_tui.adapters.stub import Answer, Call, identity_call, run_call, signal_call
+from runbook_tui.adapters.stub import Answer, Call, identity_call, run_call, signal_call, who_answers
 from runbook_tui.core.errors import HostError
 from runbook_tui.ports import Ended, HostKey, Identity, Link
 
@@ -54,8 +54,8 @@ class LocalShell:
         """
         if self._identity is None:
             text = await self._ask(identity_call(), Answer.IDENTITY)
-            user, _, name = text.partition(" ")
-            self._identity = Identity(self._host.name, user, name)
+            user, name, system = who_answers(text)
+            self._identity = Identity(self._host.name, user, name, system=system)
         self._link = Link.UP
         return self._identity
 

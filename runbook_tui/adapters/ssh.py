@@ -12,7 +12,7 @@ from runbook_tui.adapters.ssh_connection import Connection, open_connection
 from runbook_tui.adapters.ssh_errors import ConnectError
 from runbook_tui.adapters.ssh_target import SshSettings, Target, resolve
 from runbook_tui.adapters.stream import Stream, StreamJob, answer_of, ask
-from runbook_tui.adapters.stub import Answer, Call, identity_call, run_call, signal_call
+from runbook_tui.adapters.stub import Answer, Call, identity_call, run_call, signal_call, who_answers
 from runbook_tui.core.errors import HostError
 from runbook_tui.ports import Ended, HostKey, Identity, Link
 
@@ -145,9 +145,9 @@ class SshShell:
         return opened
 
     async def _identify(self, connection: Connection) -> Identity:
-        user, _, name = (await self._ask(identity_call(), Answer.IDENTITY)).partition(" ")
+        user, name, system = who_answers(await self._ask(identity_call(), Answer.IDENTITY))
         key = connection.key
-        return Identity(self._host.name, user, name, connection.address, key.fingerprint, key.algorithm)
+        return Identity(self._host.name, user, name, connection.address, key.fingerprint, key.algorithm, system)
 
     async def _take_slot(self) -> None:
         try:

@@ -30,7 +30,7 @@ class Answer(StrEnum):
 
     STARTED = "started"  # text: the process group
     ALIVE = "alive"  # text: how many processes of the group live
-    IDENTITY = "identity"  # text: user and host name
+    IDENTITY = "identity"  # text: for `who_answers`
     TRUNCATED = "truncated"
     NO_PROGRAM = "noprog"
     NO_GROUP = "nogroup"
@@ -124,7 +124,7 @@ _IDENTITY = r"""for t in dd cksum ps awk id uname printf; do
 command -v $t >/dev/null 2>&1 || { say missing "$t"; exit 95; }
 done
 [ -d "$HOME" ] || { say nohome "$HOME"; exit 93; }
-say identity "$(id -un) $(uname -n)"
+say identity "$(id -un) $(uname -n) $(uname -s) $(grep '^ID=' /etc/os-release 2>/dev/null)"
 """
 
 
@@ -162,8 +162,18 @@ def signal_call(pgid: int, signal: str, *, sh: str = "/bin/sh") -> Call:
 
 
 def identity_call(*, sh: str = "/bin/sh") -> Call:
-    """Make the call that asks who and where we are, and whether the tools we lean on are there."""
+    """Make the call that asks who and where we are on what system, and whether the tools we lean on are there."""
     return _call(_IDENTITY, {}, b"", sh)
+
+
+def who_answers(text: str) -> tuple[str, str, str]:
+    """Give user, host name and system of an identity answer.
+
+    The system is one word: what `uname -s` says, on Linux the `ID` of os-release(5), in lower case.
+    """
+    user, name, kernel, release, *_ = [*text.split(), "", "", "", ""]
+    distribution = release.removeprefix("ID=").strip("\"'")
+    return user, name, (distribution if kernel == "Linux" and distribution else kernel).lower()
 
 
 def _call(template: str, fields: dict[str, str], data: bytes, sh: str) -> Call:

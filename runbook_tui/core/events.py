@@ -38,6 +38,8 @@ class Settlement(StrEnum):
     KIND = "kind"
     ACCEPT = "accept"
     CONSENT = "consent"
+    OS = "os"
+    LIST = "list"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOpened(Event):
-    """The first event of every run. `steps` maps step id to the digest of its text when it was opened."""
+    """The first event of every run. `rehearsal` says in words that its hosts were make-believe; empty in life."""
 
     type: ClassVar[str] = "run_opened"
     run: str
@@ -60,6 +62,7 @@ class RunOpened(Event):
     operator: str
     workstation: str
     hosts: Mapping[str, str] = field(default_factory=dict)
+    rehearsal: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +77,8 @@ class VarsSet(Event):
 class Settled(Event):
     """The operator answered what held an action back.
 
-    `subject` is the literal's text for `literal`, else empty; `action` is empty for what holds for the whole run.
+    `subject` is the literal's text for `literal`, the host for `os`, the list for `list`, else empty; `action` is
+    empty for what holds for the whole run. `os` without an action is what the host itself answered.
     """
 
     type: ClassVar[str] = "settled"

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from runbook_tui.core import events as ev
+from runbook_tui.core.each import expand, items_of
 from runbook_tui.core.model import (
     LOCAL,
     ActionId,
@@ -38,7 +39,7 @@ def fresh(runbook: Runbook) -> RunState:
     """Give the state before the first event."""
     hosts = dict(runbook.hosts)
     hosts.setdefault(LOCAL, Host(LOCAL))
-    return RunState(runbook=runbook, hosts=MappingProxyType(hosts))
+    return RunState(runbook=expand(runbook, {}), written=runbook, hosts=MappingProxyType(hosts))
 
 
 def fold(runbook: Runbook, records: Iterable[ev.Record]) -> RunState:
@@ -89,10 +90,16 @@ def _apply(state: RunState, record: ev.Record) -> RunState:
         case ev.RunOpened() as e:
             return replace(
                 state, run=e.run, runbook_path=e.runbook, operator=e.operator, workstation=e.workstation,
-                version=e.version, opened_at=at, hosts=_with_hosts(state.hosts, e.hosts),
+                version=e.version, rehearsal=e.rehearsal, opened_at=at, hosts=_with_hosts(state.hosts, e.hosts),
             )  # fmt: skip
         case ev.VarsSet(values=values):
-            return replace(state, answers=_answer_literals(state, values))
+            lists = {name: value for name, value in values.items() if name in state.written.lists}
+            literals = {name: value for name, value in values.items() if name not in lists}
+            return _with_lists(replace(state, answers=_answer_literals(state, literals)), lists)
+        case ev.Settled(what=ev.Settlement.LIST, subject=name, value=value):
+            return _with_lists(state, {name: value})
+        case ev.Settled(what=ev.Settlement.OS, action="", subject=host, value=system):
+            return replace(state, systems=MappingProxyType({**state.systems, HostName(host): system}))
         case ev.Settled() as e:
             return replace(state, answers=_settle(state, e))
         case ev.Confirmed() as e:
@@ -169,6 +176,13 @@ def _answer_literals(state: RunState, values: Mapping[str, str]) -> Answers:
     return replace(state.answers, literals=MappingProxyType(found))
 
 
+def _with_lists(state: RunState, values: Mapping[str, str]) -> RunState:
+    """Take in the items of lists, and make an action of every item."""
+    lists = {**state.answers.lists, **{name: items_of(value) for name, value in values.items()}}
+    answers = replace(state.answers, lists=MappingProxyType(lists))
+    return replace(state, answers=answers, runbook=expand(state.written, lists))
+
+
 def _settle(state: RunState, e: ev.Settled) -> Answers:
     answers = state.answers
     match ev.Settlement(e.what):
@@ -182,7 +196,9 @@ def _settle(state: RunState, e: ev.Settled) -> Answers:
             return replace(answers, accepted=answers.accepted | {e.action})
         case ev.Settlement.LITERAL:
             return _answer_literals(state, {e.subject: e.value})
-        case ev.Settlement.CONSENT:
+        case ev.Settlement.OS:
+            return replace(answers, systems=MappingProxyType({**answers.systems, e.subject: e.value}))
+        case ev.Settlement.CONSENT | ev.Settlement.LIST:
             return answers
 
 

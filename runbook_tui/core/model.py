@@ -91,6 +91,9 @@ class HoldCode(StrEnum):
     KIND = "kind"  # `set kind run|file|manual`
     UNSUPPORTED = "unsupported"  # nothing yet: skip it or mark it done by hand
     NEEDS = "needs"  # the action named in `subject` must be settled first
+    SYSTEM = "system"  # connecting to the host in `subject`, or `set os=WORD`
+    CONTRADICTION = "contradiction"  # `accept`, or `set os=WORD`
+    LIST = "list"  # `set LIST=A,B`
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,8 @@ class Hold:
 class Host:
     """A machine of the migration, as the front matter or `--host` names it.
 
-    `ssh` is `user@name[:port]`, an alias of the operator's ssh configuration, or `""` for `local`.
+    `ssh` is `user@name[:port]`, an alias of the operator's ssh configuration, or `""` for `local`. `os` is its
+    system as one word in lower case, empty where the host itself is asked.
     """
 
     name: HostName
@@ -157,6 +161,14 @@ class ListSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Each:
+    """`each="user in mailboxes"`: the literal with the key `variable` stands for every item of `list` in turn."""
+
+    variable: str
+    list: str
+
+
+@dataclass(frozen=True, slots=True)
 class CheckSpec:
     """A live check of the front matter. `every` and `timeout` are seconds; `options` are the type's own keys."""
 
@@ -200,6 +212,7 @@ class Verify:
     cwd: str = ""
     retry: int = 0
     every: float = 1.0
+    os: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +226,7 @@ class Undo:
     timeout: float | None = None
     cwd: str = ""
     danger: bool = False
+    os: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +257,8 @@ class Action:
     `text` is the command or the file's content as written, literals not resolved. `timeout` and `wait_for`
     are seconds. `holds` are the reasons known from the file alone; literals and needs are found by
     `run.holds()`. `digest` is the sha256 of kind, host, text and attributes: "changed since you ran it".
+    `os` is the system it is for, empty for any. With `each` it stands for one action an item of the list; `item` is
+    set on those, and `bound` has the item by the texts that stand for it (`each.expand`).
     """
 
     id: ActionId
@@ -268,11 +284,20 @@ class Action:
     idempotent: bool = False
     recheck: str = ""
     eta: float | None = None
+    os: str = ""
+    each: Each | None = None
+    item: str = ""
+    bound: Mapping[str, str] = field(default_factory=dict)
     verifies: tuple[Verify, ...] = ()
     outputs: tuple[ExpectedOutput, ...] = ()
     undos: tuple[Undo, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
     holds: tuple[Hold, ...] = ()
+
+    @property
+    def written_id(self) -> ActionId:
+        """The id it has in the file: that of all its items together."""
+        return ActionId(self.id.removesuffix(f":{self.item}")) if self.item else self.id
 
 
 @dataclass(frozen=True, slots=True)

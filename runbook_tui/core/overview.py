@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from runbook_tui.core.applies import applying, not_for
 from runbook_tui.core.run import Status
 from runbook_tui.core.settle import shown_status
 from runbook_tui.core.text import clean_line
-from runbook_tui.core.verbs import number_of, progress, step_status, why_held, word
+from runbook_tui.core.verbs import number_of, progress, shown_word, step_status, step_word, why_held
 
 if TYPE_CHECKING:
     from runbook_tui.core.model import Action, Step
@@ -38,6 +39,7 @@ def _action(state: RunState, action: Action) -> dict[str, Any]:
         "host": state.answers.hosts.get(action.id, action.host),
         "state": shown_status(state, action).value,
         "attempts": len(state.of(action.id).attempts),
+        "reason": state.of(action.id).reason or not_for(state, action),
     }
 
 
@@ -49,21 +51,26 @@ def status_lines(state: RunState) -> list[str]:
         if not step.actions:
             continue
         lines.append(
-            f"{step.number} {word(step_status(state, step))}: {clean_line(step.title)}{_why(state, step.actions)}"
+            f"{step.number} {step_word(state, step)}: {clean_line(step.title)}{_why(state, _shown(state, step))}"
         )
         if len(step.actions) > 1:
             lines += [
-                f"{number_of(state, a.id)} {word(shown_status(state, a))}: {clean_line(a.title)}{_why(state, (a,))}"
+                f"{number_of(state, a.id)} {shown_word(state, a)}: {clean_line(a.title)}{_why(state, (a,))}"
                 for a in step.actions
             ]
     return lines
+
+
+def _shown(state: RunState, step: Step) -> tuple[Action, ...]:
+    """Give the actions that decide what a step shows: those that apply, or all where none does."""
+    return applying(state, step) or step.actions
 
 
 def _why(state: RunState, actions: tuple[Action, ...]) -> str:
     reasons: list[str] = []
     for action in actions:
         reasons += [hold.why for hold in why_held(state, action)]
-        if reason := state.of(action.id).reason:
+        if reason := state.of(action.id).reason or not_for(state, action):
             reasons.append(reason)
     return f" ({clean_line('; '.join(dict.fromkeys(reasons)))})" if reasons else ""
 

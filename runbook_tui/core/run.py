@@ -134,30 +134,42 @@ class CheckReading:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the operator settled. Per action: host, mode, kind, accepted. For the run: literals by their text."""
+    """What the operator settled. Per action: host, mode, kind, accepted.
+
+    For the run: literals by their text, systems by host, the items of lists by name.
+    """
 
     hosts: Mapping[str, HostName] = field(default_factory=dict)
     modes: Mapping[str, FileMode] = field(default_factory=dict)
     kinds: Mapping[str, ActionKind] = field(default_factory=dict)
     accepted: frozenset[str] = frozenset()
     literals: Mapping[str, str] = field(default_factory=dict)
+    systems: Mapping[str, str] = field(default_factory=dict)
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """All that is known of a run. Only `fold.apply` makes a new one; widgets and line mode render it."""
+    """All that is known of a run. Only `fold.apply` makes a new one; widgets and line mode render it.
+
+    `runbook` has an action for every item of a list that is known, `written` is it as the file has it. `systems` are
+    what the hosts themselves answered.
+    """
 
     runbook: Runbook
+    written: Runbook
     run: str = ""
     runbook_path: str = ""
     operator: str = ""
     workstation: str = ""
     version: str = ""
+    rehearsal: str = ""
     opened_at: datetime | None = None
     last_at: datetime | None = None
     seq: int = 0
     head: str = ""
     hosts: Mapping[HostName, Host] = field(default_factory=dict)
+    systems: Mapping[HostName, str] = field(default_factory=dict)
     answers: Answers = field(default_factory=Answers)
     actions: Mapping[ActionId, ActionState] = field(default_factory=dict)
     attempts: Mapping[str, Attempt] = field(default_factory=dict)

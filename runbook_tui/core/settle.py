@@ -6,6 +6,17 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from runbook_tui.core.applies import (
+    contradiction,
+    fitting,
+    host_of,
+    settled,
+    standing,
+    system_hosts,
+    system_word,
+    unknown_systems,
+)
+from runbook_tui.core.each import items_of, known_items, literals_of, stands_for
 from runbook_tui.core.errors import Refused
 from runbook_tui.core.events import Settlement
 from runbook_tui.core.model import (
@@ -17,12 +28,12 @@ from runbook_tui.core.model import (
     HoldCode,
     LiteralSource,
 )
-from runbook_tui.core.run import SETTLED, RunState, Status
+from runbook_tui.core.run import RunState, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from runbook_tui.core.model import HostName, Literal
+    from runbook_tui.core.model import HostName, Literal, Runbook
 
 PLAIN_VALUE = r"[A-Za-z0-9._@%+=:,/][A-Za-z0-9._@%+=:,/-]*"
 """What a literal's value must match whole when it has no `match` of its own (FORMAT.md, Spelling 4)."""
@@ -98,12 +109,15 @@ def _values(state: RunState) -> dict[str, str]:
 
 
 def effective(state: RunState, action: Action) -> Action:
-    """Give the action as it would be executed now: answers taken in, literals resolved where they have values."""
+    """Give the action as it would be executed now: answers taken in, literals resolved where they have values.
+
+    Proofs and ways back for another system than their host's are left out.
+    """
     answers = state.answers
+    action = fitting(state, action)
     kind = answers.kinds.get(action.id, action.kind)
-    host = answers.hosts.get(action.id, action.host)
     literals = state.runbook.literals
-    values = _values(state)
+    values = {**_values(state), **action.bound}
 
     def put(text: str) -> str:
         return resolve(text, literals, values)
@@ -115,7 +129,7 @@ def effective(state: RunState, action: Action) -> Action:
     return replace(
         action,
         kind=kind,
-        host=host,
+        host=host_of(state, action),
         file=file,
         text=put(action.text),
         cwd=put(action.cwd),
@@ -132,12 +146,13 @@ def holds(state: RunState, action: Action) -> tuple[Hold, ...]:
     found = [hold for hold in action.holds if not _lifted(state, action, now, hold)]
     if now.kind in {ActionKind.COMMAND, ActionKind.FILE}:
         found += _host_holds(state, now, already=found)
-        found += _text_holds(state, action, now)
+        found += _text_holds(state, fitting(state, action), now)
     if now.kind is ActionKind.FILE and now.file is not None:
         if now.file.mode is None and not any(h.code is HoldCode.NO_MODE for h in found):
             found.append(Hold(HoldCode.NO_MODE, "it does not say how the file is changed", "mode"))
         if now.file.mode is FileMode.PATCH:
             found.append(Hold(HoldCode.UNSUPPORTED, "mode=patch is not built yet", "mode"))
+    found += _system_holds(state, action)
     found += [
         Hold(HoldCode.NEEDS, f"{need} comes first", need) for need in action.needs if not _is_settled(state, need)
     ]
@@ -157,7 +172,7 @@ def _lifted(state: RunState, action: Action, now: Action, hold: Hold) -> bool:
             return action.id in state.answers.kinds
         case HoldCode.LITERAL:
             return True  # found anew from the text by _text_holds
-        case HoldCode.UNSUPPORTED | HoldCode.NEEDS:
+        case _:
             return False
 
 
@@ -179,6 +194,20 @@ def _is_reachable(state: RunState, name: HostName) -> bool:
     return host is not None and (name == LOCAL or bool(host.ssh))
 
 
+def _system_holds(state: RunState, action: Action) -> list[Hold]:
+    """Give what is not known, or in doubt, of the systems that decide about the action."""
+    if action.os and host_of(state, action) is None:
+        return [Hold(HoldCode.SYSTEM, f"it is for {action.os}, but it does not say on which host")]
+    found = [
+        Hold(HoldCode.SYSTEM, f"the system of {host} is not known yet: connecting asks it", host)
+        for host in unknown_systems(state, action)
+    ]
+    if action.id not in state.answers.accepted:
+        doubts = ((host, contradiction(state, host)) for host in system_hosts(state, action))
+        found += [Hold(HoldCode.CONTRADICTION, doubt, host) for host, doubt in doubts if doubt]
+    return found
+
+
 def _text_holds(state: RunState, action: Action, now: Action) -> list[Hold]:
     found: list[Hold] = []
     parts = [action.text, action.cwd, action.expect, *(o.text for o in action.outputs)]
@@ -188,7 +217,12 @@ def _text_holds(state: RunState, action: Action, now: Action) -> list[Hold]:
         parts += [undo.text, undo.cwd]
     if action.file is not None:
         parts += [action.file.path, action.file.validate]
+    repeated = stands_for(state.runbook, action.each) if action.each is not None else []
+    if action.each is not None and not action.item:
+        found.append(Hold(HoldCode.LIST, f"the list {action.each.list} is not known yet", action.each.list))
     for literal in mentioned("\n".join(parts), state.runbook.literals):
+        if literal in repeated:
+            continue
         if literal.source is LiteralSource.SECRET:
             why = f"{literal.text} stands for a secret, and a secret is never put into a command or file"
             found.append(Hold(HoldCode.UNSUPPORTED, why, literal.text))
@@ -202,15 +236,17 @@ def _text_holds(state: RunState, action: Action, now: Action) -> list[Hold]:
 
 
 def _is_settled(state: RunState, need: str) -> bool:
-    """Whether a needed step or action is settled."""
+    """Whether a needed step or action is settled; of an action that repeats, all its items."""
     step = state.runbook.step(need)
-    ids = [a.id for a in step.actions] if step is not None else [need]
-    return all(state.of(i).status in SETTLED for i in ids)
+    if step is not None:
+        return all(settled(state, a) for a in step.actions)
+    needed = [a for a in state.runbook.actions() if need in {a.id, a.written_id}]
+    return bool(needed) and all(settled(state, a) for a in needed)
 
 
 def shown_status(state: RunState, action: Action) -> Status:
     """Give the state the operator sees: `held` where something holds back what is still to do."""
-    status = state.of(action.id).status
+    status = standing(state, action)
     if status is Status.TODO and holds(state, action):
         return Status.HELD
     return status
@@ -240,6 +276,10 @@ def check_answer(state: RunState, action_id: str, what: Settlement, value: str, 
                 kinds.append(ActionKind.FILE)
             if value not in kinds:
                 raise Refused(f"{value!r} is no kind for this block", f"Kinds: {', '.join(kinds)}.")
+        case Settlement.OS:
+            _check_system(state, subject, value)
+        case Settlement.LIST:
+            _check_list(state, subject, value)
         case _:
             return
 
@@ -251,3 +291,38 @@ def _check_literal(state: RunState, subject: str, value: str) -> None:
         raise Refused(f"the runbook has no literal {subject!r}", f"It has: {known}.")
     if why := value_problem(literal, value):
         raise Refused(f"{value!r} is not a value for {literal.text}", why)
+
+
+def _check_system(state: RunState, host: str, value: str) -> None:
+    if host not in state.hosts:
+        raise Refused("it is not known which host's system that is", hint="Settle its host first.")
+    if system_word(value) != value:
+        raise Refused(f"{value!r} is no system", "One word such as freebsd or debian.")
+
+
+def _check_list(state: RunState, name: str, value: str) -> None:
+    runbook = state.written
+    if name not in runbook.lists:
+        raise Refused(f"the runbook has no list {name!r}", f"It has: {', '.join(runbook.lists) or 'none'}.")
+    items = items_of(value)
+    if why := list_problem(runbook, name, items):
+        raise Refused(f"that cannot be the list {name}", why)
+    now = known_items(runbook, state.answers.lists, name)
+    repeated = [a for a in state.runbook.actions() if a.each is not None and a.each.list == name]
+    begun = any(state.of(a.id).attempts or state.of(a.id).status is not Status.TODO for a in repeated if a.item)
+    if begun and items[: len(now)] != now:
+        detail = "Something was done for its items already, so it can only get longer."
+        raise Refused(f"the list {name} must begin with {','.join(now)}", detail)
+
+
+def list_problem(runbook: Runbook, name: str, items: Sequence[str]) -> str:
+    """Say why a list cannot have these items; empty when it can. An item is a value like any other."""
+    if not any(items):
+        return f"The list {name} needs at least one item."
+    for item in items:
+        if items.count(item) > 1:
+            return f"{item!r} is in it twice."
+        for literal in literals_of(runbook, name):
+            if why := value_problem(literal, item):
+                return f"For {literal.text}: {why}."
+    return ""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runbook_tui.core.applies import NOT_HERE, applying, fitting, not_for, settled, step_settled
 from runbook_tui.core.events import Role
-from runbook_tui.core.model import ActionKind, Hold
+from runbook_tui.core.model import ActionKind, Hold, HoldCode
 from runbook_tui.core.run import SETTLED, RunState, Status, Verb
 from runbook_tui.core.settle import holds, shown_status
 
@@ -73,7 +74,7 @@ def _why_not_execute(state: RunState, action: Action) -> str:
     """What stands against executing the action at all, whatever its own state is."""
     if busy := _busy(state, action):
         return busy
-    if found := holds(state, action):
+    if found := [h for h in holds(state, action) if not _asked_on_connecting(h)]:
         return "held: " + "; ".join(h.why for h in found)
     if waiting := _waiting(state, action):
         return waiting
@@ -84,7 +85,19 @@ def _why_not_execute(state: RunState, action: Action) -> str:
     return ""
 
 
+def _asked_on_connecting(hold: Hold) -> bool:
+    """Whether the confirmation itself finds out what is missing."""
+    return hold.code is HoldCode.SYSTEM and bool(hold.subject)
+
+
+def _not_here(state: RunState, action: Action) -> str:
+    why = not_for(state, action)
+    return f"it does not apply: {why}" if why else ""
+
+
 def _why_not_confirm(state: RunState, action: Action) -> str:
+    if why := _not_here(state, action):
+        return why
     status = state.of(action.id).status
     if status in SETTLED:
         return f"it is {word(status)} already; retry does it again"
@@ -94,6 +107,8 @@ def _why_not_confirm(state: RunState, action: Action) -> str:
 
 
 def _why_not_retry(state: RunState, action: Action) -> str:
+    if why := _not_here(state, action):
+        return why
     status = state.of(action.id).status
     if status is Status.TODO:
         return _busy(state, action) or _waiting(state, action) or "nothing has happened to it yet; confirm it"
@@ -101,6 +116,8 @@ def _why_not_retry(state: RunState, action: Action) -> str:
 
 
 def _why_not_edit(state: RunState, action: Action) -> str:
+    if why := _not_here(state, action):
+        return why
     if state.answers.kinds.get(action.id, action.kind) is not ActionKind.COMMAND:
         return "only a command can be edited"
     return _why_not_execute(state, action)
@@ -125,7 +142,7 @@ def _why_not_skip(state: RunState, action: Action) -> str:
     if busy := _busy(state, action) if state.running and state.running.action == action.id else "":
         return busy
     status = state.of(action.id).status
-    return f"it is {word(status)} already" if status in SETTLED else ""
+    return _not_here(state, action) or (f"it is {word(status)} already" if status in SETTLED else "")
 
 
 def _why_not_mark(state: RunState, action: Action) -> str:
@@ -143,16 +160,18 @@ def _why_not_settle(state: RunState, action: Action) -> str:
 def has_way_back(state: RunState, action: Action) -> bool:
     """Whether an undo can be built: an `.undo` fence, or the backup of a file step."""
     kind = state.answers.kinds.get(action.id, action.kind)
-    return bool(action.undos) or (kind is ActionKind.FILE and action.file is not None and action.file.backup)
+    backup = kind is ActionKind.FILE and action.file is not None and action.file.backup
+    return backup or bool(fitting(state, action).undos)
 
 
 def _open_before(state: RunState, action: Action) -> str:
-    """Give the number of an earlier action of the same step that is not settled."""
+    """Give the number of an earlier action of the same step that is not settled; what is another item's may wait."""
     step = state.runbook.step(action.step)
     for earlier in step.actions if step else ():
         if earlier.id == action.id:
             return ""
-        if state.of(earlier.id).status not in SETTLED:
+        another_item = action.each is not None and earlier.each == action.each and earlier.item != action.item
+        if not another_item and not settled(state, earlier):
             return number_of(state, earlier.id)
     return ""
 
@@ -162,6 +181,16 @@ def word(status: Status) -> str:
     return {
         Status.TODO: "to do", Status.NOT_RUN: "not run", Status.BY_HAND: "done by hand",
     }.get(status, status.value)  # fmt: skip
+
+
+def shown_word(state: RunState, action: Action) -> str:
+    """Give the word of the state the operator sees: `n/a` where the action does not apply here."""
+    return NOT_HERE if not_for(state, action) else word(shown_status(state, action))
+
+
+def step_word(state: RunState, step: Step) -> str:
+    """Give the word of a step's state: `n/a` where none of its actions applies here."""
+    return word(step_status(state, step)) if applying(state, step) or not step.actions else NOT_HERE
 
 
 def number_of(state: RunState, action_id: str) -> str:
@@ -194,7 +223,7 @@ RANK = (
 
 def step_status(state: RunState, step: Step) -> Status:
     """Give a step's state: what most needs a look, `done` when all its actions are settled."""
-    shown = [shown_status(state, a) for a in step.actions]
+    shown = [shown_status(state, a) for a in applying(state, step) or step.actions]
     for status in RANK:
         if status in shown:
             return status
@@ -208,7 +237,7 @@ def step_status(state: RunState, step: Step) -> Status:
 
 def why_held(state: RunState, action: Action) -> tuple[Hold, ...]:
     """Give what holds the action back, when that matters: nothing once it is settled."""
-    return () if state.of(action.id).status in SETTLED else holds(state, action)
+    return () if settled(state, action) else holds(state, action)
 
 
 def next_action(state: RunState, after: str = "") -> Action | None:
@@ -217,13 +246,12 @@ def next_action(state: RunState, after: str = "") -> Action | None:
     ids = [a.id for a in actions]
     start = ids.index(next(i for i in ids if i == after)) + 1 if after in ids else 0
     for action in actions[start:] + actions[:start]:
-        if state.of(action.id).status not in SETTLED:
+        if not settled(state, action):
             return action
     return None
 
 
 def progress(state: RunState) -> tuple[int, int]:
-    """Give how many steps are settled, and how many there are."""
-    steps = [s for s in state.runbook.steps() if s.actions]
-    settled = sum(all(state.of(a.id).status in SETTLED for a in s.actions) for s in steps)
-    return settled, len(steps)
+    """Give how many steps are settled, and how many there are that apply here."""
+    steps = [s for s in state.runbook.steps() if applying(state, s)]
+    return sum(step_settled(state, s) for s in steps), len(steps)

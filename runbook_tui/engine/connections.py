@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runbook_tui.core import events as ev
 from runbook_tui.core.errors import HostError, Refused
 from runbook_tui.core.model import HostName
 from runbook_tui.ports import HostKey, Identity, Link
@@ -84,9 +85,19 @@ class Connections:
         else:
             self._problems.pop(name, None)
             self._identities[name] = identity
+            self._learn(identity)
             return identity
         finally:
             self._recorder.notify()
+
+    def _learn(self, identity: Identity) -> None:
+        """Record which system the host says it is, where that is not what the run has already."""
+        state = self._recorder.state
+        written = self.host(identity.host).os
+        if identity.system and identity.system != state.systems.get(identity.host, written):
+            self._recorder.happened(
+                ev.Settled(what=ev.Settlement.OS, subject=identity.host, value=identity.system)
+            )
 
     async def reconnect(self, name: HostName) -> Identity:
         """Close the connection and make a new one.

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Self
 from runbook_tui.checks import probes
 from runbook_tui.checks.watch import CheckView, Watch
 from runbook_tui.core import events as ev
+from runbook_tui.core.applies import host_of, settled, unknown_systems
 from runbook_tui.core.errors import Refused, StateDirError
 from runbook_tui.core.feed import Feed
 from runbook_tui.core.fold import recover
 from runbook_tui.core.markdown.drift import Drift, compare
 from runbook_tui.core.model import HostName
 from runbook_tui.core.proposal import YES, Proposal
-from runbook_tui.core.run import SETTLED, RunState, Verb
+from runbook_tui.core.run import RunState, Verb
 from runbook_tui.core.settle import check_answer, effective
 from runbook_tui.core.text import CleanLine
 from runbook_tui.core.verbs import allowed
@@ -190,6 +191,7 @@ class Engine:
         self._require(action_id, verb)
         if not self.consented:
             raise Refused("nothing is contacted before you agreed to it", hint="Agree on the start screen first.")
+        await self._ask_systems(action_id, verb)
         return await self._proposer.propose(self.state, action_id, verb, edited)
 
     async def confirm(self, proposal: Proposal, typed: str) -> None:
@@ -246,12 +248,14 @@ class Engine:
         self._recorder.intend(ev.Noted(action=action_id, text=_wanted(text, "a text"), by=self._opening.operator))
 
     async def settle(self, action_id: str, what: ev.Settlement, value: str = "", subject: str = "") -> None:
-        """Answer what holds an action back. `subject` is the literal's text where `what` is a literal.
+        """Answer what holds an action back. `subject` is the literal's text, the list's name or (`os`) the host.
 
         Raises:
             Refused: the value is not one that can stand there; the sentence says which can.
         """
-        whole_run = what is ev.Settlement.LITERAL
+        whole_run = what in {ev.Settlement.LITERAL, ev.Settlement.LIST}
+        if what is ev.Settlement.OS and not subject:
+            subject = self._host_of(action_id)
         if not whole_run:
             self._require(action_id, Verb.SETTLE)
         elif self._read_only:
@@ -260,6 +264,7 @@ class Engine:
         self._recorder.intend(
             ev.Settled(what=what, value=value or "yes", subject=subject, action="" if whole_run else action_id)
         )
+        self._close_when_settled()
 
     async def stop(self, *, kill: bool = False) -> str:
         """Signal the running process group; give the sentence of what happened over there.
@@ -382,6 +387,23 @@ class Engine:
         if verb is not Verb.NOTE:
             self._recorder.flush()
 
+    def _host_of(self, action_id: str) -> str:
+        action = self.state.runbook.action(action_id)
+        return (host_of(self.state, action) if action else None) or ""
+
+    async def _ask_systems(self, action_id: str, verb: Verb) -> None:
+        """Connect to the hosts whose system decides whether the action applies, and is not known yet."""
+        action = self.state.runbook.action(action_id)
+        if action is None or not (hosts := unknown_systems(self.state, action)):
+            return
+        for host in hosts:
+            await self._connections.identify(host)
+        self._close_when_settled()
+        self._require(action_id, verb)
+        if silent := unknown_systems(self.state, action):
+            names = " and ".join(silent)
+            raise Refused(f"{names} did not say which system it is", hint="Settle it by hand: set os=freebsd.")
+
     def _verb_for(self, action_id: str) -> Verb:
         """Whether doing it now is a first confirmation or a retry."""
         return Verb.RETRY if not self.allowed(action_id)[Verb.RETRY] else Verb.CONFIRM
@@ -428,7 +450,7 @@ class Engine:
     def _close_when_settled(self) -> None:
         if self.state.closed or self._recorder.trouble:
             return
-        if all(self.state.of(a.id).status in SETTLED for a in self.state.runbook.actions()):
+        if all(settled(self.state, action) for action in self.state.runbook.actions()):
             try:
                 self._recorder.intend(ev.RunClosed(count=self.state.seq))
                 self._recorder.journal.seal()

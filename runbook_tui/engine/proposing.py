@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from runbook_tui.core import filestep
+from runbook_tui.core.applies import not_for, step_settled
 from runbook_tui.core.cksum import cksum
 from runbook_tui.core.errors import HostError, Refused
 from runbook_tui.core.events import Role
 from runbook_tui.core.model import LOCAL, Action, ActionKind, HostName
 from runbook_tui.core.proposal import YES, Proposal
-from runbook_tui.core.run import SETTLED, RunState, Status, Verb
+from runbook_tui.core.run import RunState, Status, Verb
 from runbook_tui.core.script import wrap
 from runbook_tui.core.settle import effective
 from runbook_tui.core.text import clean_line
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 READ_TIMEOUT = 30.0
 """Seconds a read-only look at a file may take."""
+
+SYSTEM_ASKED = "uname -s; grep '^ID=' /etc/os-release"
+"""How a host is asked which system it is."""
 
 
 class Proposer:
@@ -41,12 +45,14 @@ class Proposer:
     def consent_lines(self, state: RunState) -> list[str]:
         """Give the hosts that are contacted and the read-only looks at files that need no further question."""
         lines = [
-            f"connect to {host.name} ({host.ssh}) and ask it: id -un; uname -n"
+            f"connect to {host.name} ({host.ssh}) and ask it: id -un; uname -n; {SYSTEM_ASKED}"
             for host in state.hosts.values()
             if host.name != LOCAL and host.ssh
         ]
         for action in state.runbook.actions():
             now = effective(state, action)
+            if not_for(state, action):
+                continue
             if now.kind is ActionKind.FILE and now.file and now.host not in {None, LOCAL}:
                 lines.append(f"read {now.file.path} on {now.host} before its change is shown")
         return lines
@@ -211,7 +217,7 @@ def _unsettled_before(state: RunState, action: Action) -> int:
     for step in state.runbook.steps():
         if step.id == action.step:
             return count
-        count += any(state.of(a.id).status not in SETTLED for a in step.actions)
+        count += not step_settled(state, step)
     return count
 
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 import itertools
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runbook_tui.adapters.stub import NOISE_LIMIT, Answer, AnswerReader, Call, identity_call, run_call, signal_call
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from runbook_tui.adapters.stub import (
+    NOISE_LIMIT,
+    Answer,
+    AnswerReader,
+    Call,
+    identity_call,
+    run_call,
+    signal_call,
+    who_answers,
+)
 
 LOGIN_SHELLS = [s for s in ("sh", "bash", "dash", "tcsh", "fish", "mksh") if shutil.which(s)]
 KINDS = {"/bin/sh": "sh", "busybox sh": "busybox", "mksh": "mksh", "bash": "bash"}
@@ -45,12 +51,33 @@ def test_every_login_shell_runs_the_script_under_sh(login: str, sh: str) -> None
 @pytest.mark.parametrize("login", LOGIN_SHELLS)
 @pytest.mark.parametrize("sh", INNER)
 def test_every_login_shell_answers_who_it_is(login: str, sh: str) -> None:
-    """The identity has user and host name."""
+    """The identity has user, host name and system: the kernel's name, and what distribution a Linux is."""
     call = identity_call(sh=sh)
     said = AnswerReader(call.nonce).feed(execute(call, login).stdout)
     assert said is not None
-    expected = [subprocess.check_output(c, text=True).strip() for c in (["id", "-un"], ["uname", "-n"])]
-    assert (said.answer, said.text.split()) == (Answer.IDENTITY, expected)
+    asked = (["id", "-un"], ["uname", "-n"], ["uname", "-s"])
+    user, name, kernel = (subprocess.check_output(c, text=True).strip() for c in asked)
+    release = Path("/etc/os-release")
+    lines = release.read_text().splitlines() if kernel == "Linux" and release.exists() else []
+    distribution = next((line[3:].strip("\"'") for line in lines if line.startswith("ID=")), kernel)
+    assert said.answer is Answer.IDENTITY
+    assert who_answers(said.text) == (user, name, distribution.lower())
+
+
+@pytest.mark.parametrize(
+    ("text", "system"),
+    [
+        ("root old FreeBSD ID=freebsd", "freebsd"),
+        ("root old FreeBSD", "freebsd"),
+        ('root new Linux ID="Debian"', "debian"),
+        ("root new Linux ID=ubuntu", "ubuntu"),
+        ("root new Linux", "linux"),
+        ("root old", ""),
+    ],
+)
+def test_a_system_is_one_word(text: str, system: str) -> None:
+    """The kernel's name is the system, and on Linux the distribution's id; nothing where nothing was said."""
+    assert who_answers(text)[2] == system
 
 
 @pytest.mark.parametrize("login", LOGIN_SHELLS)

@@ -214,12 +214,10 @@ def test_an_unknown_host_of_the_author_is_asked_for() -> None:
 _EXAMPLES = {
     "gate": "sh {.run host=old gate=up}",
     "check": "sh {.run host=old check=up}",
-    "each": 'sh {.run host=old each="u in users"}',
     "parallel": "sh {.run host=old parallel=4}",
     "sudo": "sh {.run host=old sudo}",
     "user": "sh {.run host=old user=root}",
     "secret": 'sh {.run host=old secret="NAME"}',
-    "os": "sh {.run host=old os=debian}",
     "rebinds": "sh {.run host=old rebinds=new}",
     "alt": "sh {.run host=old alt=distro:debian}",
     "when": 'sh {.run host=old when="x"}',

@@ -73,13 +73,13 @@ class FullJournal:
 
 
 async def test_a_confirmed_command_runs_once_and_is_recorded_in_order(tmp_path: Path) -> None:
-    """Confirmation, intent, start, output and end are recorded in this order, and the file shows one execution."""
+    """What the host is, confirmation, intent, start, output and end are recorded in order; it is executed once."""
     effects = tmp_path / "effects"
     bench = bench_of(tmp_path, here(text=f"echo once >> {effects}; echo said"))
     async with bench.engine() as engine:
         assert await confirm(engine, "a") is Status.DONE
         types = [record.event.type for record in bench.folder.journal(bench.clock).records] if bench.folder else []
-        assert types == ["run_opened", "confirmed", "intent", "started", "output", "finished", "run_closed"]
+        assert types == ["run_opened", "settled", "confirmed", "intent", "started", "output", "finished", "run_closed"]
         assert engine.feed("night-1").since(0)[0] == ["said"]
     assert effects.read_text() == "once\n"
 

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from runbook_tui.core.applies import system_word
 from runbook_tui.core.markdown import shell, values, words
 from runbook_tui.core.markdown.attributes import Attributes
 from runbook_tui.core.markdown.classify import SURE
@@ -202,6 +203,8 @@ def _merged(draft: ActionDraft, step: DraftStep, context: Context) -> ActionDraf
         idempotent=values.yes_or_no(merged.get("idempotent", "no")) is True,
         recheck=merged.get("recheck", ""),
         eta=values.duration(merged.get("eta", "")),
+        os=system_word(merged.get("os", "")),
+        each=values.each(merged.get("each", "")),
         attributes=merged,
         holds=tuple(holds),
     )
@@ -258,16 +261,18 @@ def belong(draft: ActionDraft, belonging: Belonging, context: Context) -> None:
     exits = values.exits(own.values.get("exit", "0")) or frozenset({0})
     timeout = values.duration(own.values.get("timeout", ""))
     cwd = own.values.get("cwd", "") or shared.values.get("cwd", "")
+    system = system_word(own.values.get("os", ""))
     match fence.kind:
         case "verify":
             retry = own.values.get("retry", "0")
             verify = Verify(
                 fence.text, fence.line, host, exits, own.values.get("expect", ""), timeout, cwd,
                 int(retry) if retry.isdigit() else 0, values.duration(own.values.get("every", "")) or 1.0,
+                system,
             )  # fmt: skip
             action = replace(action, verifies=(*action.verifies, verify))
         case "undo":
-            undo = Undo(fence.text, fence.line, host, exits, timeout, cwd, own.has("danger"))
+            undo = Undo(fence.text, fence.line, host, exits, timeout, cwd, own.has("danger"), system)
             action = replace(action, undos=(*action.undos, undo))
         case _:
             match = own.values.get("match", Match.CONTAINS)
@@ -287,9 +292,9 @@ def digest(action: Action, classes: Mapping[str, object]) -> str:
         "kind": action.kind, "host": action.host, "text": action.text, "attributes": dict(action.attributes),
         "classes": classes, "path": action.file.path if action.file else "", "wait": action.wait_for,
         "mode": action.file.mode if action.file else None,
-        "verify": [[v.text, v.host, sorted(v.exits), v.expect, v.timeout, v.cwd, v.retry, v.every]
+        "verify": [[v.text, v.host, sorted(v.exits), v.expect, v.timeout, v.cwd, v.retry, v.every, v.os]
                    for v in action.verifies],
-        "undo": [[u.text, u.host, sorted(u.exits), u.timeout, u.cwd, u.danger] for u in action.undos],
+        "undo": [[u.text, u.host, sorted(u.exits), u.timeout, u.cwd, u.danger, u.os] for u in action.undos],
         "output": [[o.text, o.match] for o in action.outputs],
     }  # fmt: skip
     canonical = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from runbook_tui.core.applies import system_word
 from runbook_tui.core.markdown import checkspecs, suspicious, values
 from runbook_tui.core.markdown.attributes import NAME
 from runbook_tui.core.markdown.vocabulary import did_you_mean
@@ -128,7 +129,7 @@ def _declarations(node: yaml.Node, front: Front, given_hosts: Collection[str], n
     if "literals" in given:
         front.literals = _literals(given["literals"][1], known, notes)
     if "lists" in given:
-        front.lists = _lists(given["lists"][1], notes)
+        front.lists = _lists(given["lists"][1], front.literals, notes)
     if "checks" in given:
         front.checks = checkspecs.read_checks(given["checks"][1], known, notes)
         names = mapping(given["checks"][1], "checks", Notes())
@@ -156,7 +157,11 @@ def _hosts(node: yaml.Node, notes: Notes) -> dict[HostName, Host]:
                 message = f"{word} mixes letters of two alphabets that look alike"
                 notes.error(given[part][1], "look-alike", message, "type the name again")
         host = HostName(name)
-        found[host] = Host(host, words.get("ssh", ""), words.get("name", ""), words.get("os", ""), also)
+        system = system_word(words.get("os", ""))
+        if "os" in words and not system:
+            message = f"os: {words['os']!r} is no one word such as freebsd or debian"
+            notes.error(given["os"][1], "bad-value", message, "left out, the host itself is asked")
+        found[host] = Host(host, words.get("ssh", ""), words.get("name", ""), system, also)
     return found
 
 
@@ -207,11 +212,18 @@ def _literal(text: str, key: yaml.Node, body: yaml.Node, hosts: Collection[str],
     return literal
 
 
-def _lists(node: yaml.Node, notes: Notes) -> dict[str, ListSpec]:
+def _lists(node: yaml.Node, literals: Collection[Literal], notes: Notes) -> dict[str, ListSpec]:
     found = {}
-    for name, _, body in mapping(node, "lists", notes):
+    for name, key, body in mapping(node, "lists", notes):
+        if any(name in {lit.text, lit.key} for lit in literals):
+            notes.error(key, "name-taken", f"{name} is both a list and a literal", "choose another name for the list")
         given = fields(body, f"the list {name}", ("ask", "default"), notes)
         ask = text_of(given["ask"][1], "ask", notes) if "ask" in given else ""
         default = texts_of(given["default"][1], "default", notes) if "default" in given else ()
+        for item in default:
+            if default.count(item) > 1 or "," in item or not item.strip():
+                message = f"the list {name} has an item twice, an empty one or one with a comma: {item!r}"
+                notes.error(given["default"][1], "bad-value", message)
+                break
         found[name] = ListSpec(name, ask, default)
     return found

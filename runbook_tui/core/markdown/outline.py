@@ -110,8 +110,10 @@ def _step_text(step: Step) -> Iterator[str]:
     for action in step.actions:
         host = f" on {action.host}" if action.host else ""
         what = f": {action.file.path}" if action.file else ""
+        system = f", for {action.os}" if action.os else ""
+        repeated = f", for each {action.each.variable} in {action.each.list}" if action.each else ""
         danger = ", dangerous" if action.danger else ""
-        yield f"{pad}    {action.kind.value}{what}{host}{danger} (line {action.line})"
+        yield f"{pad}    {action.kind.value}{what}{host}{system}{repeated}{danger} (line {action.line})"
         for hold in action.holds:
             yield f"{pad}      held: {hold.why}"
     for block in step.blocks:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from graphlib import CycleError, TopologicalSorter
+from itertools import product
 from typing import TYPE_CHECKING
 
 from runbook_tui.core.markdown import values
 from runbook_tui.core.markdown.actions import Context, names_in, unknown_host
 from runbook_tui.core.markdown.vocabulary import did_you_mean
+from runbook_tui.core.model import LiteralSource
+from runbook_tui.core.settle import value_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,11 +44,7 @@ def check_references(
                     hint = did_you_mean(name, checks) or "declare it under checks: in the front matter"
                     message = f"{key}={name}: there is no check {name}"
                     context.error(group.line, group.column(key), "dangling-" + key, message, hint)
-        repeated = values.each(group.values.get("each", ""))
-        if repeated is not None and repeated[1] not in front.lists:
-            hint = did_you_mean(repeated[1], front.lists) or "declare it under lists: in the front matter"
-            message = f"there is no list {repeated[1]}"
-            context.error(group.line, group.column("each"), "dangling-each", message, hint)
+        _each(group, front, context)
         rebinds = group.values.get("rebinds", "")
         if rebinds and rebinds not in context.hosts:
             unknown_host(rebinds, group, context, "rebinds")
@@ -64,6 +63,27 @@ def _needs(group: Attributes, forward: set[str], explicit: Mapping[str, tuple[in
         else:
             message, hint = f"needs={name}: there is no #{name}", did_you_mean(name, explicit, "#")
         context.error(group.line, group.column("needs"), "dangling-needs", message, hint)
+
+
+def _each(group: Attributes, front: Front, context: Context) -> None:
+    """Note an `each=` without its list or without a literal that stands for the item, and items that cannot."""
+    repeated = values.each(group.values.get("each", ""))
+    if repeated is None:
+        return
+    place = (group.line, group.column("each"))
+    if repeated.list not in front.lists:
+        hint = did_you_mean(repeated.list, front.lists) or "declare it under lists: in the front matter"
+        context.error(*place, "dangling-each", f"there is no list {repeated.list}", hint)
+    variables = [lit for lit in front.literals if lit.source is LiteralSource.VAR]
+    standing = [lit for lit in variables if lit.key == repeated.variable]
+    if not standing:
+        hint = did_you_mean(repeated.variable, [lit.key for lit in variables]) or "declare it under literals: with var:"
+        context.error(*place, "dangling-variable", f"no literal stands for {repeated.variable}", hint)
+    items = front.lists[repeated.list].default if repeated.list in front.lists else ()
+    for literal, item in product(standing, items):
+        if why := value_problem(literal, item):
+            message = f"the list {repeated.list} has an item that cannot stand for {literal.text}: {why}"
+            context.error(*place, "bad-value", message)
 
 
 def _check_names(

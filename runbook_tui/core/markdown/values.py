@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import warnings
 
+from runbook_tui.core.model import Each
+
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d|w)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, None: 1.0}
 LONGEST_DURATION = 10 * 365 * 86400.0
@@ -60,10 +62,10 @@ def is_owner(text: str) -> bool:
     return _OWNER.fullmatch(text) is not None
 
 
-def each(text: str) -> tuple[str, str] | None:
+def each(text: str) -> Each | None:
     """Give variable and list of `user in mailboxes`."""
     found = _EACH.fullmatch(text)
-    return (found.group(1), found.group(2)) if found else None
+    return Each(found.group(1), found.group(2)) if found else None
 
 
 def yes_or_no(text: str) -> bool | None:

@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runbook_tui.core.applies import system_word
 from runbook_tui.core.markdown import values
 from runbook_tui.core.model import FileMode, Hold, HoldCode, Match, Problem, Severity
 
@@ -25,12 +26,10 @@ STEP = "step"
 NOT_BUILT = {
     "gate": "gates are not built yet",
     "check": "waiting for a check is not built yet",
-    "each": "repeating a step for each item of a list is not built yet",
     "parallel": "parallel items are not built yet",
     "sudo": "sudo is not built yet",
     "user": "running as another user is not built yet",
     "secret": "secrets on standard input are not built yet",
-    "os": "variants for several systems are not built yet",
     "rebinds": "moving an address to another host is not built yet",
     "alt": "choosing between alternatives is not built yet",
     "when": "conditions are not built yet",
@@ -82,6 +81,10 @@ def _needs_yes(text: str) -> str:
     return "" if values.yes_or_no(text) is not None else "it is neither yes nor no"
 
 
+def _needs_system(text: str) -> str:
+    return "" if system_word(text) else "it is no one word such as freebsd or debian"
+
+
 def _needs_each(text: str) -> str:
     return "" if values.each(text) else 'it is not written "NAME in LIST"'
 
@@ -99,7 +102,7 @@ KEYS = {
     "host": Key(_ALL | {"verify", "undo", "dns"}, _needs_text),
     "user": Key(_DOES | {"verify", "undo"}, _needs_text),
     "sudo": Key(_DOES | {"verify", "undo"}, _needs_yes),
-    "os": Key(_ALL | {"verify", "undo"}, _needs_text),
+    "os": Key(_ALL | {"verify", "undo"}, _needs_system),
     "file": Key(_FILE, _needs_text),
     "mode": Key(_FILE, _one_of(FileMode)),
     "owner": Key(_FILE, _needs_owner),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runbook_tui.core import events as ev
+from runbook_tui.core.applies import not_for
 from runbook_tui.core.model import ActionKind
-from runbook_tui.core.settle import holds, shown_status
 from runbook_tui.core.transcript.spelling import code, counted, duration, fence, moment, plain, quoted
-from runbook_tui.core.verbs import number_of, word
+from runbook_tui.core.verbs import number_of, shown_word, why_held
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,11 +46,12 @@ def _is_final(event: ev.Event) -> bool:
 
 
 def _headline(state: RunState, action: Action) -> str:
-    status = shown_status(state, action)
-    text = f"**{number_of(state, action.id)} · {word(status)}**"
+    text = f"**{number_of(state, action.id)} · {shown_word(state, action)}**"
     if action.title:
         text += f" · {plain(action.title)}"
-    if not state.of(action.id).attempts and (found := holds(state, action)):
+    if why := not_for(state, action):
+        text += f" · {plain(why)}"
+    elif not state.of(action.id).attempts and (found := why_held(state, action)):
         text += " · held: " + plain("; ".join(h.why for h in found))
     return text
 
@@ -85,7 +86,8 @@ def _record_lines(state: RunState, record: ev.Record) -> list[str]:
         case ev.Noted() as e:
             return quoted([f"Note of {plain(e.by)}, {when}: {plain(e.text)}"])
         case ev.Settled() as e:
-            return quoted([f"Settled {when}: {plain(e.what)} is {code(e.value)}."])
+            subject = f" of {plain(e.subject)}" if e.what == ev.Settlement.OS else ""
+            return quoted([f"Settled {when}: {plain(e.what)}{subject} is {code(e.value)}."])
         case ev.GateOverridden() as e:
             return quoted([f"**Gate {plain(e.gate)} overridden** {when} by {plain(e.by)}: {plain(e.reason)}"])
         case _:

@@ -49,6 +49,7 @@ def _run(state: RunState, records: Sequence[ev.Record], outputs: Outputs) -> dic
     return {
         "id": state.run, "state": "closed" if state.closed else "open", "operator": state.operator,
         "workstation": state.workstation, "version": state.version, "runbook": state.runbook_path,
+        "rehearsal": state.rehearsal,
         "opened": _time(state.opened_at), "last": _time(state.last_at),
         "steps": steps, "settled": settled, "records": len(records), "head": state.head,
         "standing": standing(state, records), "gaps": gaps(records, outputs),
@@ -56,7 +57,10 @@ def _run(state: RunState, records: Sequence[ev.Record], outputs: Outputs) -> dic
         "answers": {
             "hosts": dict(answers.hosts), "modes": dict(answers.modes), "kinds": dict(answers.kinds),
             "accepted": sorted(answers.accepted), "literals": dict(answers.literals),
+            "systems": dict(answers.systems),
+            "lists": {name: list(items) for name, items in answers.lists.items()},
         },
+        "systems": dict(state.systems),
         "pins": {
             host: {"algorithm": p.algorithm, "fingerprint": p.fingerprint, "source": p.source, "by": p.by}
             for host, p in state.pins.items()
