@@ -9,6 +9,7 @@ from runbook_tui.ui.app import RunbookApp
 
 if TYPE_CHECKING:
     from runbook_tui.engine import Engine
+    from runbook_tui.ports import Rehearsal
 
 _RESTORING: Final = 5.0
 """Seconds the app may take to give the terminal back; one that hung up takes nothing any more."""
@@ -17,8 +18,8 @@ _RESTORING: Final = 5.0
 class ScreenFrontEnd:
     """Draws on the terminal of standard input and error."""
 
-    def __init__(self, engine: Engine, *, mouse: bool) -> None:
-        self._app = RunbookApp(engine)
+    def __init__(self, engine: Engine, *, mouse: bool, rehearsal: Rehearsal | None = None) -> None:
+        self._app = RunbookApp(engine, rehearsal=rehearsal)
         self._mouse = mouse
 
     @property

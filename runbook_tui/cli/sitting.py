@@ -18,12 +18,13 @@ from runbook_tui.adapters.ssh_target import SshSettings, resolve
 from runbook_tui.cli.shipped import read_bytes
 from runbook_tui.cli.stage import Stage, life
 from runbook_tui.cli.stored import own_runbook
+from runbook_tui.core.each import items_of
 from runbook_tui.core.errors import ExitCode, HostError, UsageError
 from runbook_tui.core.events import RunOpened
 from runbook_tui.core.markdown.reader import read
 from runbook_tui.core.model import LOCAL
 from runbook_tui.core.overview import ended_with_failures
-from runbook_tui.core.settle import value_problem
+from runbook_tui.core.settle import list_problem, value_problem
 from runbook_tui.engine import Engine, Opening
 
 if TYPE_CHECKING:
@@ -74,15 +75,20 @@ def go_on(run: str, wishes: Wishes, stage: Stage | None = None) -> ExitCode:
 
 
 def check_variables(runbook: Runbook, variables: Mapping[str, str]) -> None:
-    """Refuse a `--var` that names no literal, or whose value cannot stand for it (FORMAT.md, Spelling 4).
+    """Refuse a `--var` that names no literal or list, or whose value cannot stand for it (FORMAT.md, Spelling 4).
 
     Raises:
         UsageError: the first such variable.
     """
     for key, value in variables.items():
+        if key in runbook.lists:
+            if why := list_problem(runbook, key, items_of(value)):
+                raise UsageError(f"--var {key}: that cannot be the list {key}", why)
+            continue
         meant = [lit for lit in runbook.literals if key in {lit.text, lit.key}]
         if not meant:
-            known = ", ".join(dict.fromkeys(lit.key or lit.text for lit in runbook.literals)) or "none"
+            names = [*(lit.key or lit.text for lit in runbook.literals), *runbook.lists]
+            known = ", ".join(dict.fromkeys(names)) or "none"
             raise UsageError(f"--var {key}: the runbook has no such variable", f"It has: {known}.")
         for literal in meant:
             if why := value_problem(literal, value):
@@ -114,8 +120,8 @@ def _opening(
     except (KeyError, OSError):
         user = f"user {os.geteuid()}"
     return Opening(
-        run=run, runbook_path=source, version=__version__, operator=user, workstation=socket.gethostname(),
-        hosts=dict(hosts), variables=dict(variables), rehearsal=stage.rehearsal,
+        run=run, runbook_path=source, version=__version__, operator=stage.operator or user,
+        workstation=socket.gethostname(), hosts=dict(hosts), variables=dict(variables), rehearsal=stage.rehearsal,
     )  # fmt: skip
 
 

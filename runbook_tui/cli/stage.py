@@ -46,12 +46,16 @@ class FrontEndFactory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """`rehearsal` says in words that the hosts are make-believe; empty in life."""
+    """`rehearsal` says in words that the hosts are make-believe; empty in life.
+
+    `operator` is who sits there where it is not the user this machine knows.
+    """
 
     clock: Clock
     shells: ShellFactory
     front_end: FrontEndFactory
     rehearsal: str = ""
+    operator: str = ""
 
 
 def life() -> Stage:

@@ -21,6 +21,7 @@ from runbook_tui.ui.rhythm import Rhythm
 from runbook_tui.ui.screens.ask import AskScreen
 from runbook_tui.ui.screens.leaving import LeaveScreen, StopScreen
 from runbook_tui.ui.screens.main import MainScreen
+from runbook_tui.ui.screens.rehearsal import RehearsalScreen
 from runbook_tui.ui.themes import DARK, THEMES
 from runbook_tui.ui.untrusted import untrusted_line
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from runbook_tui.engine import Engine
+    from runbook_tui.ports import Rehearsal
     from runbook_tui.ui.screens.output import OutputScreen
     from runbook_tui.ui.screens.pages import HostsScreen
 
@@ -91,8 +93,12 @@ class RunbookApp(App[None]):
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         theme: str = DARK.name,
+        rehearsal: Rehearsal | None = None,
     ) -> None:
-        """Make the app. `clock` gives monotonic seconds, `now` aware UTC; tests hold both."""
+        """Make the app. `clock` gives monotonic seconds, `now` aware UTC; tests hold both.
+
+        With a `rehearsal` the main screen shows its world too.
+        """
         no_colour = bool(os.environ.get("NO_COLOR"))
         # Textual takes an empty NO_COLOR for a set one; and with a set one it still paints greys unless
         # the terminal's own colours are asked for (STYLE.md F8).
@@ -107,7 +113,7 @@ class RunbookApp(App[None]):
         self.now = now
         self.rhythm = Rhythm(clock)
         self.flows = Flows(self, engine)
-        self.main = MainScreen(engine)
+        self.main = MainScreen(engine) if rehearsal is None else RehearsalScreen(engine, rehearsal)
 
     def on_mount(self) -> None:
         """Show the main screen, and before it what has to be agreed to."""

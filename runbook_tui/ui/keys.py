@@ -48,7 +48,14 @@ KEYS = (
     Key("help", "question_mark", "?", "Help", "This page.", footer=9),
     Key("pause", "q", "q", "Pause", "Leaves the run so that it can be resumed. Asks when something runs.", footer=10),
 )  # fmt: skip
-BY_ID = {key.id: key for key in KEYS}
+REHEARSAL_KEYS = (
+    Key("world", "d", "d", "World", "The rehearsal's world: every resolver's cache, the queues, the numbered mails."),
+    Key("forward", "f", "f", "Fast-forward", "Moves world time to the end of the next TTL that runs."),
+    Key("stream", "p", "p", "Mail stream", "Stops the stream of numbered mails, or starts it again."),
+    Key("fault", "i", "i", "Fault…", "Breaks something on purpose, or mends it."),
+)
+"""What a rehearsal has beside the keys of life."""
+BY_ID = {key.id: key for key in (*KEYS, *REHEARSAL_KEYS)}
 
 OTHER_KEYS = (
     ("↑ ↓", "The step before, the step after. ← → do the same where ↑ ↓ scroll."),
@@ -60,6 +67,6 @@ OTHER_KEYS = (
 )
 
 
-def bindings() -> list[Binding]:
-    """Give the main screen's bindings, each with its id so that a keymap can move it."""
-    return [Binding(k.key, f"verb('{k.id}')", k.label, id=k.id, key_display=k.shown) for k in KEYS]
+def bindings(keys: tuple[Key, ...] = KEYS) -> list[Binding]:
+    """Give a screen's bindings, each with its id so that a keymap can move it."""
+    return [Binding(k.key, f"verb('{k.id}')", k.label, id=k.id, key_display=k.shown) for k in keys]

@@ -23,10 +23,11 @@ from runbook_tui.ui.widgets.panes import ChecksPane, HeaderBar, StepLine, StepPa
 from runbook_tui.ui.widgets.steps import Spot, Steps, spots
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from textual import events
     from textual.app import ComposeResult
+    from textual.widget import Widget
 
     from runbook_tui.core.run import Attempt
     from runbook_tui.engine import Engine
@@ -69,7 +70,7 @@ class MainScreen(Panes):
         yield HeaderBar(id="header")
         yield StepLine(id="stepline")
         with Horizontal(id="body"):
-            yield Steps(id="steps")
+            yield from self.left()
             with Vertical(id="right"):
                 yield StepPane(id="step")
                 yield OutputPane(id="outpane")
@@ -77,6 +78,10 @@ class MainScreen(Panes):
         yield Static(id="checksline")
         yield KeyBar(id="keys")
         yield Static(id="room")
+
+    def left(self) -> Iterable[Widget]:
+        """Give what stands on the left."""
+        yield Steps(id="steps")
 
     def on_mount(self) -> None:
         """Stand on what is open next and start the one timer."""
