@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runbook_tui.core import events as ev
-from runbook_tui.ui.keys import BY_ID, KEYS
+from runbook_tui.ui.keys import BY_ID, KEYS, REHEARSAL_KEYS
 from runbook_tui.ui.screens.confirm import ConfirmScreen
 from runbook_tui.ui.screens.dialogs import MessageScreen, ReasonScreen
 from runbook_tui.ui.screens.edit import EditScreen
@@ -81,7 +81,7 @@ async def test_refused_keys_say_why_and_change_nothing(stage: Stage, clock: Held
 def test_the_table_has_every_key_of_the_architecture() -> None:
     """All twenty keys are there, each with an id of its own, so that a keymap can move it."""
     assert {k.shown for k in KEYS} == set("casblkwhreumnxgovt?q")
-    assert len(BY_ID) == len(KEYS)
+    assert len(BY_ID) == len(KEYS) + len(REHEARSAL_KEYS)
 
 
 async def test_a_keymap_moves_a_verb(stage: Stage, clock: HeldClock) -> None:
