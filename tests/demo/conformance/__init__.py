@@ -1,0 +1,1 @@
+"""The stand-ins beside the real daemons, where those are installed."""
