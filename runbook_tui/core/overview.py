@@ -39,8 +39,7 @@ def _action(state: RunState, action: Action) -> dict[str, Any]:
         "host": state.answers.hosts.get(action.id, action.host),
         "state": shown_status(state, action).value,
         "attempts": len(state.of(action.id).attempts),
-        "reason": state.of(action.id).reason or not_for(state, action),
-    }
+    } | ({"reason": why} if (why := not_for(state, action)) else {})
 
 
 def status_lines(state: RunState) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from runbook_tui.checks import probes
 from runbook_tui.checks.watch import CheckView, Watch
 from runbook_tui.core import events as ev
-from runbook_tui.core.applies import host_of, settled, unknown_systems
+from runbook_tui.core.applies import host_of, settled, system_word, unknown_systems
 from runbook_tui.core.errors import Refused, StateDirError
 from runbook_tui.core.feed import Feed
 from runbook_tui.core.fold import recover
@@ -254,8 +254,8 @@ class Engine:
             Refused: the value is not one that can stand there; the sentence says which can.
         """
         whole_run = what in {ev.Settlement.LITERAL, ev.Settlement.LIST}
-        if what is ev.Settlement.OS and not subject:
-            subject = self._host_of(action_id)
+        if what is ev.Settlement.OS:
+            subject, value = subject or self._host_of(action_id), system_word(value) or value
         if not whole_run:
             self._require(action_id, Verb.SETTLE)
         elif self._read_only:

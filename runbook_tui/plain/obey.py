@@ -25,6 +25,9 @@ _NOT_BUILT = {
     Word.ROLLBACK: Verb.ROLLBACK,
 }
 
+_NAMED = {"os": Settlement.OS}
+"""What is settled by its own word, unless the runbook has a literal of that name."""
+
 
 async def obey(engine: Engine, out: Output, order: Order, action: str) -> None:
     """Carry out a verb on an action; what changed is said by the watch, what was asked for here.
@@ -85,7 +88,7 @@ def _say(out: Output, lines: list[str]) -> None:
 
 
 async def _settle(engine: Engine, out: Output, text: str, action: str) -> None:
-    """Obey `set host NAME`, `set mode MODE`, `set kind KIND`, `set LITERAL=VALUE`."""
+    """Obey `set host NAME`, `set mode MODE`, `set kind KIND`, `set os=WORD`, `set LITERAL=VALUE`, `set LIST=A,B`."""
     what, _, value = text.partition(" ")
     value = value.strip()
     if what in {"host", "mode", "kind"} and value and "=" not in what:
@@ -96,8 +99,14 @@ async def _settle(engine: Engine, out: Output, text: str, action: str) -> None:
     literal, equals, value = text.partition("=")
     if not equals or not literal.strip():
         raise Refused("nothing was set", f"It is written {USAGE[Word.SET][0]}.")
-    await engine.settle(action, Settlement.LITERAL, value.strip(), literal.strip())
-    out.line(f"{clean_line(literal.strip())} is now {clean_line(value.strip())}")
+    name, value = literal.strip(), value.strip()
+    known = engine.state.runbook
+    if name in _NAMED and not any(name in {lit.text, lit.key} for lit in known.literals):
+        await engine.settle(action, _NAMED[name], value)
+    else:
+        what_ = Settlement.LIST if name in known.lists else Settlement.LITERAL
+        await engine.settle(action, what_, value, name)
+    out.line(f"{clean_line(name)} is now {clean_line(value)}")
 
 
 async def _trust(engine: Engine, out: Output, text: str) -> None:

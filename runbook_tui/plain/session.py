@@ -6,6 +6,8 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from runbook_tui.core.applies import settled, standing
+from runbook_tui.core.each import now_standing
 from runbook_tui.core.errors import Refused, RunbookTuiError
 from runbook_tui.core.proposal import YES
 from runbook_tui.core.run import SETTLED, Status, Verb
@@ -118,6 +120,7 @@ class Session:
                     self._say_where("now")
         except RunbookTuiError as error:
             self._refused(error)
+            self._follow_cursor()
 
     def _refused(self, error: RunbookTuiError) -> None:
         number = f"{number_of(self._engine.state, self._cursor)} " if self._cursor else ""
@@ -127,10 +130,10 @@ class Session:
 
     async def _ask(self, order: Order) -> None:
         """Show what would run and take the next line as the answer, whatever it is."""
-        asked = await self._engine.propose(self._cursor, _VERBS[order.word], order.rest or None)
-        self._say(show.proposal(asked))
         self._asking = True
         try:
+            asked = await self._engine.propose(self._cursor, _VERBS[order.word], order.rest or None)
+            self._say(show.proposal(asked))
             answer = await self._next()
         finally:
             self._asking = False
@@ -204,12 +207,19 @@ class Session:
         """When the current action came to an end of some kind, go to the next open one and say where we are."""
         if not self._cursor or self._asking:
             return
-        status = self._engine.state.of(self._cursor).status
+        state = self._engine.state
+        here = now_standing(state.runbook, self._cursor)
+        if here is None:
+            return
+        if here.id != self._cursor:
+            self._move(here)
+            return
+        status = standing(state, here)
         if status is self._cursor_was:
             return
         self._cursor_was = status
         if status in SETTLED:
-            following = next_action(self._engine.state, after=self._cursor)
+            following = next_action(state, after=self._cursor)
             if following is not None:
                 self._move(following)
         elif status is not Status.RUNNING:
@@ -220,7 +230,7 @@ class Session:
             self._out.line("this runbook has no steps")
             return
         self._cursor = action.id
-        self._cursor_was = self._engine.state.of(action.id).status
+        self._cursor_was = standing(self._engine.state, action)
         self._say_where("next")
 
     def _say_where(self, word: str) -> None:
@@ -242,7 +252,7 @@ class Session:
             if wanted in {step.id, step.number}:
                 if not step.actions:
                     raise Refused(f"there is nothing to do in step {step.number}")
-                self._move(next((a for a in step.actions if state.of(a.id).status not in SETTLED), step.actions[0]))
+                self._move(next((a for a in step.actions if not settled(state, a)), step.actions[0]))
                 return
         raise Refused(f"there is no step {wanted!r}", hint="go alone lists them.")
 

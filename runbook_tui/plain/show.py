@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runbook_tui.core.applies import NOT_HERE, not_for
 from runbook_tui.core.markdown.drift import Drift
 from runbook_tui.core.model import ActionKind
 from runbook_tui.core.proposal import YES
 from runbook_tui.core.run import Status
 from runbook_tui.core.text import clean, clean_line
-from runbook_tui.core.verbs import RERUN_WORD, number_of, progress, step_status, why_held, word
+from runbook_tui.core.verbs import RERUN_WORD, number_of, progress, step_word, why_held, word
 from runbook_tui.plain.words import USAGE, Word
 
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ def here(state: RunState, action: Action, word_: str) -> list[str]:
     held = why_held(state, action)
     mine = state.of(action.id)
     stands = word(mine.status)
-    if held:
+    if why := not_for(state, action):
+        stands = f"{NOT_HERE}: {clean_line(why)}"
+    elif held:
         stands = "held because " + "; ".join(clean_line(hold.why) for hold in held)
     elif action.kind is ActionKind.MANUAL and mine.status is Status.TODO:
         stands = "to do by hand: done NOTE"
@@ -97,7 +100,7 @@ def step_text(step: Step, number: str) -> list[str]:
 def steps(state: RunState) -> list[str]:
     """Give every step: number, state, title."""
     return [
-        f"{step.number} {word(step_status(state, step))}: {clean_line(step.title)} ({clean_line(step.id)})"
+        f"{step.number} {step_word(state, step)}: {clean_line(step.title)} ({clean_line(step.id)})"
         for step in state.runbook.steps()
         if step.actions
     ]

@@ -37,6 +37,7 @@ class Watch:
         self._notes = len(state.notes)
         self._checks = dict(state.checks)
         self._hosts = {view.name: self._link(view.name) for view in engine.hosts()}
+        self._systems = state.systems
         self._closed = state.closed
         self._trouble = engine.trouble
         self._seen: dict[str, int] = {}
@@ -46,11 +47,15 @@ class Watch:
         """Print every change of state since the last look."""
         state = self._engine.state
         self._look_at_hosts()
+        for host, system in state.systems.items():
+            if self._systems.get(host) != system:
+                self._out.line(f"host {clean_line(host)} is {clean_line(system)}")
+        self._systems = state.systems
         for attempt in state.attempts.values():
             self._look_at_attempt(state, attempt)
         for action in state.runbook.actions():
             mine = state.of(action.id)
-            if mine.status is not self._actions[action.id]:
+            if mine.status is not self._actions.get(action.id, Status.TODO):
                 self._actions[action.id] = mine.status
                 if mine.status in LEFT_BY_WORD:
                     how = "skipped" if mine.status is Status.SKIPPED else "done by hand"

@@ -50,7 +50,10 @@ USAGE = {
     Word.DONE: ("done NOTE", "it was done by hand"),
     Word.NOTE: ("note TEXT", "write a note into the transcript"),
     Word.STOP: ("stop [kill]", "stop the running action: TERM first, KILL when that was not enough"),
-    Word.SET: ("set host NAME | set LITERAL=VALUE | set mode MODE | set kind run|file|manual", "settle what holds it"),
+    Word.SET: (
+        "set host NAME | set os=WORD | set LITERAL=VALUE | set LIST=A,B | set mode MODE | set kind run|file|manual",
+        "settle what holds it",
+    ),
     Word.ACCEPT: ("accept", "I read it, it is right"),
     Word.OVERRIDE: ("override REASON", "let a held step through a gate"),
     Word.RELOAD: ("reload", "adopt the edited runbook"),

@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from runbook_tui.core.applies import applying, not_for
 from runbook_tui.core.events import Role
 from runbook_tui.core.model import LOCAL, ActionKind
 from runbook_tui.core.run import Status
 from runbook_tui.core.settle import effective, shown_status
-from runbook_tui.core.verbs import has_way_back, number_of, why_held
+from runbook_tui.core.verbs import has_way_back, number_of, step_status, why_held
 from runbook_tui.ui.themes import host_style
 from runbook_tui.ui.untrusted import untrusted, untrusted_line
 from runbook_tui.ui.widgets.fitted import hanging
-from runbook_tui.ui.words import STATUS, ending, plural, took
+from runbook_tui.ui.words import NOT_HERE_SIGN, STATUS, Sign, ending, plural, took
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from runbook_tui.core.model import Action, HostName
+    from runbook_tui.core.model import Action, HostName, Step
     from runbook_tui.core.run import Attempt, RunState
     from runbook_tui.ports import Identity
 
@@ -58,7 +59,26 @@ def host(name: str, names: Iterable[str] = ()) -> Content:
 
 def status_sign(status: Status) -> Content:
     """Give glyph and word of a state."""
-    sign = STATUS[status]
+    return signed(STATUS[status])
+
+
+def action_sign(state: RunState, action: Action) -> Sign:
+    """Give how an action stands: `n/a` where it does not apply here."""
+    return NOT_HERE_SIGN if not_for(state, action) else STATUS[shown_status(state, action)]
+
+
+def step_sign(state: RunState, step: Step) -> Sign:
+    """Give how a step stands: `n/a` where none of its actions applies here."""
+    return NOT_HERE_SIGN if step.actions and not applying(state, step) else STATUS[step_status(state, step)]
+
+
+def spot_sign(state: RunState, step: Step, action: Action | None) -> Sign:
+    """Give how a place of the cursor stands: an action, or a step without one."""
+    return action_sign(state, action) if action is not None else step_sign(state, step)
+
+
+def signed(sign: Sign) -> Content:
+    """Give glyph and word in their colour."""
     return Content.styled(f"{sign.glyph} {sign.word}", sign.style)
 
 
@@ -129,8 +149,7 @@ def where(seen: Seen, action: Action) -> Content:
 def action_head(seen: Seen, action: Action, width: int, *, chosen: bool) -> Content:
     """Give the line above an action: mark, number, state, kind, host."""
     now = effective(seen.state, action)
-    status = shown_status(seen.state, action)
-    sign = STATUS[status]
+    sign = action_sign(seen.state, action)
     lead = Content.assemble(
         ("▶ ", "$primary") if chosen else "  ", (number_of(seen.state, action.id), "bold" if chosen else "$muted"),
         (f"  {sign.glyph} {sign.word:<9}", sign.style),
@@ -143,6 +162,8 @@ def action_head(seen: Seen, action: Action, width: int, *, chosen: bool) -> Cont
         parts += [" on ", host(now.host, seen.host_names)]
     if action.danger:
         parts += ["  ", ("DANGER", "bold $error")]
+    if why := not_for(seen.state, action):
+        return hanging(lead, Content.assemble(*parts, " · ", untrusted_line(why)).stylize("$muted"), width)
     return hanging(lead, Content.assemble(*parts), width)
 
 

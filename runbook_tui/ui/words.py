@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runbook_tui.core.applies import NOT_HERE
 from runbook_tui.core.run import Status
 from runbook_tui.core.verbs import word
 from runbook_tui.ports import CheckState, Link
@@ -38,7 +39,9 @@ STATUS = {
         (Status.UNDONE, "↶", "$warning"),
     )
 }
-SHORT = {Status.BY_HAND: "by hand"}
+NOT_HERE_SIGN = Sign("○", NOT_HERE, "$muted")
+"""What does not apply here: nothing to do, nothing to look at."""
+SHORT_WORDS = {word(Status.BY_HAND): "by hand"}
 """Words of the step list, where every column counts."""
 
 CHECK = {

@@ -10,12 +10,11 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from runbook_tui.core.settle import shown_status
-from runbook_tui.core.verbs import number_of, step_status
+from runbook_tui.core.verbs import number_of
+from runbook_tui.ui.describe import spot_sign
 from runbook_tui.ui.screens.dialogs import Dialog, LineInput
 from runbook_tui.ui.untrusted import untrusted_line
 from runbook_tui.ui.widgets.fitted import hanging
-from runbook_tui.ui.words import STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -73,8 +72,7 @@ class GoToScreen(Dialog[str]):
         return f"{self._number(spot)} {spot.step.title} {title}".strip()
 
     def _row(self, spot: Spot) -> Content:
-        status = shown_status(self._state, spot.action) if spot.action else step_status(self._state, spot.step)
-        sign = STATUS[status]
+        sign = spot_sign(self._state, spot.step, spot.action)
         lead = Content.styled(f"{sign.glyph} {sign.word:<13} ", sign.style)
         return hanging(lead, untrusted_line(self._words(spot)), self.query_one("#places").size.width - SCROLLBAR)
 

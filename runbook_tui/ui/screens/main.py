@@ -9,6 +9,8 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from runbook_tui.core.applies import standing
+from runbook_tui.core.each import now_standing
 from runbook_tui.core.run import SETTLED, Status, Verb
 from runbook_tui.core.verbs import next_action, number_of
 from runbook_tui.ui import describe
@@ -58,6 +60,7 @@ class MainScreen(Panes):
         super().__init__()
         self._engine = engine
         self._places = spots(engine.state)
+        self._walked = engine.state.runbook
         self._at = 0
         self._dirty = True
         self._second = -1
@@ -124,7 +127,17 @@ class MainScreen(Panes):
 
     def _now(self) -> dict[str, Status]:
         state = self._engine.state
-        return {a.id: state.of(a.id).status for a in state.runbook.actions()}
+        return {a.id: standing(state, a) for a in state.runbook.actions()}
+
+    def _walk_anew(self) -> None:
+        """Take in the actions that a list has got; the cursor stays on its action or on what that has become."""
+        runbook, here = self._engine.state.runbook, self.spot
+        if runbook is self._walked:
+            return
+        self._walked, self._places = runbook, spots(self._engine.state)
+        action = now_standing(runbook, here.action.id) if here and here.action else None
+        found = action.id if action else here.id if here else ""
+        self._at = next((index for index, place in enumerate(self._places) if place.id == found), 0)
 
     def _advance(self) -> None:
         """Move on when the action under the cursor has just been settled; nothing is armed by it."""
@@ -149,6 +162,7 @@ class MainScreen(Panes):
         if self._dirty:
             self._dirty = False
             with self.app.batch_update():
+                self._walk_anew()
                 self._advance()
                 self._draw()
             self.drawn += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -10,9 +10,12 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Button, Checkbox, Input, Select, Static
 
+from runbook_tui.core.applies import not_for, system_hosts, system_of, system_word
+from runbook_tui.core.each import known_items, stands_for
+from runbook_tui.core.errors import Refused
 from runbook_tui.core.events import Settlement
 from runbook_tui.core.model import ActionKind, FileMode, HoldCode, LiteralSource
-from runbook_tui.core.settle import effective, literal_value, mentioned, value_problem
+from runbook_tui.core.settle import check_answer, effective, literal_value, mentioned, value_problem
 from runbook_tui.core.verbs import number_of, why_held
 from runbook_tui.ui.screens.dialogs import Dialog, LineInput, YesNo
 from runbook_tui.ui.untrusted import untrusted_line
@@ -31,11 +34,20 @@ MODES = tuple(mode for mode in FileMode if mode is not FileMode.PATCH)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One thing that is settled; `subject` is the literal's text for a literal."""
+    """One thing that is settled; `subject` is the literal's text, the list's name or the host of a system."""
 
     what: Settlement
     value: str
     subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line to type on: what is known `now`, its label, and what it asks for."""
+
+    now: Answer
+    label: str
+    ask: str
 
 
 class SettleScreen(Dialog[list[Answer]]):
@@ -52,15 +64,31 @@ class SettleScreen(Dialog[list[Answer]]):
         self._now = effective(state, action)
         self._held = why_held(state, action)
         self._literals = self._open_literals()
+        self._asked = self._asked_lines()
+
+    def _asked_lines(self) -> list[Line]:
+        """Give what is typed on a line of its own beside the literals: systems of hosts, then the items of a list."""
+        state, each = self._state, self._action.each
+        lines = [
+            Line(Answer(Settlement.OS, system_of(state, host), host), f"system of {host}", "such as freebsd or debian")
+            for host in system_hosts(state, self._action)
+        ]
+        if each is not None:
+            now = ",".join(known_items(state.runbook, state.answers.lists, each.list))
+            ask = state.runbook.lists[each.list].ask if each.list in state.runbook.lists else ""
+            lines.append(Line(Answer(Settlement.LIST, now, each.list), each.list, ask or "its items, with commas"))
+        return lines
 
     def _open_literals(self) -> list[Literal]:
         wanted = {h.subject for h in self._held if h.code is HoldCode.LITERAL}
         parts = [self._action.text, self._action.cwd, *(v.text for v in self._action.verifies)]
         found = mentioned("\n".join(parts), self._state.runbook.literals)
+        repeated = stands_for(self._state.runbook, self._action.each) if self._action.each is not None else []
         return [
             lit
             for lit in self._state.runbook.literals
-            if lit.text in wanted or (lit in found and lit.source in {LiteralSource.VAR, LiteralSource.GUESS})
+            if lit.text in wanted
+            or (lit in found and lit not in repeated and lit.source in {LiteralSource.VAR, LiteralSource.GUESS})
         ]
 
     def body(self) -> Iterable[Widget]:
@@ -68,6 +96,8 @@ class SettleScreen(Dialog[list[Answer]]):
         if self._held:
             lines = [Content.assemble(("⊘ ", "$warning"), untrusted_line(h.why)) for h in self._held]
             yield Static(Content("\n").join(lines), classes="facts", id="held")
+        elif why := not_for(self._state, self._action):
+            yield Static(Content.assemble("It does not apply: ", untrusted_line(why)), classes="facts", id="held")
         else:
             yield Static(Content.styled("Nothing holds it back.", "$muted"), classes="facts", id="held")
         if self._now.kind in {ActionKind.COMMAND, ActionKind.FILE}:
@@ -82,9 +112,12 @@ class SettleScreen(Dialog[list[Answer]]):
                 untrusted_line(literal.text, "bold"), "  ", untrusted_line(literal.ask or "its value", "$muted")
             )
             yield Vertical(Static(label), LineInput(value, id=f"literal-{index}"), classes="field")
+        for index, line in enumerate(self._asked):
+            label = Content.assemble(untrusted_line(line.label, "bold"), "  ", untrusted_line(line.ask, "$muted"))
+            yield Vertical(Static(label), LineInput(line.now.value, id=f"asked-{index}"), classes="field")
         kinds = [(kind.value, kind.value) for kind in KINDS]
         yield from _choice("What it is", "kind", kinds, self._now.kind if self._now.kind in KINDS else None)
-        if any(h.code is HoldCode.UNREAD for h in self._held):
+        if any(h.code in {HoldCode.UNREAD, HoldCode.CONTRADICTION} for h in self._held):
             yield YesNo(Content("I read it, it is right"), id="accept")
         yield Static(Content.styled("Enter opens a list, Tab goes to the next field.", "$muted"), id="problem")
 
@@ -108,7 +141,23 @@ class SettleScreen(Dialog[list[Answer]]):
             if value and (why := value_problem(literal, value)):
                 self.query_one("#problem", Static).update(untrusted_line(why, "$warning"))
                 return
+        for answer in self._typed():
+            try:
+                check_answer(self._state, self._action.id, answer.what, answer.value, answer.subject)
+            except Refused as error:
+                text = f"{error.title}: {error.detail}" if error.detail else error.title
+                self.query_one("#problem", Static).update(untrusted_line(text, "$warning"))
+                return
         self.dismiss(list(self._answers()))
+
+    def _typed(self) -> Iterable[Answer]:
+        """Give the systems and items that are new."""
+        for index, line in enumerate(self._asked):
+            value = self.query_one(f"#asked-{index}", Input).value.strip()
+            if line.now.what is Settlement.OS:
+                value = system_word(value) or value
+            if value and value != line.now.value:
+                yield replace(line.now, value=value)
 
     def _answers(self) -> Iterable[Answer]:
         kind = self._selected("kind")
@@ -126,6 +175,8 @@ class SettleScreen(Dialog[list[Answer]]):
                 yield Answer(Settlement.LITERAL, value, literal.text)
         if any(box.value for box in self.query(Checkbox)):
             yield Answer(Settlement.ACCEPT, "yes")
+        # Last of all the list: afterwards the action is no more, its items stand in its place.
+        yield from self._typed()
 
     def _selected(self, name: str) -> str:
         for select in self.query(f"#{name}").results(Select):

@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widgets import Markdown, Static
 
 from runbook_tui.core.settle import shown_status
-from runbook_tui.core.verbs import number_of, progress, step_status
+from runbook_tui.core.verbs import number_of, progress
 from runbook_tui.ports import CheckState
 from runbook_tui.ui import describe
 from runbook_tui.ui.prose import ProseParser, has_prose, prose_parser, prose_source
@@ -79,11 +79,11 @@ class StepLine(Static):
             self.update("")
             return
         number = number_of(state, here.action.id) if here.action else here.step.number
-        status = shown_status(state, here.action) if here.action else step_status(state, here.step)
+        sign = describe.spot_sign(state, here.step, here.action)
         left = Content.assemble((" ▶ ", "$primary"), (number, "bold"), "  ", untrusted_line(here.step.title))
         danger = here.action is not None and here.action.danger
         mark = Content.styled("DANGER  ", "bold $error") if danger else Content("")
-        right = Content.assemble(mark, describe.status_sign(status), ("   Tab next pane ", "$muted"))
+        right = Content.assemble(mark, describe.signed(sign), ("   Tab next pane ", "$muted"))
         self.update(spread(left, right, self.size.width))
 
 
@@ -154,7 +154,7 @@ class StepPane(VerticalScroll, can_focus=True):
             parts += ["   ", ("DANGER", "bold $error")]
         if any(a.no_return for a in step.actions):
             parts += ["   ", ("point of no return", "bold $error")]
-        parts += ["   ", describe.status_sign(step_status(seen.state, step))]
+        parts += ["   ", describe.signed(describe.step_sign(seen.state, step))]
         if drift:
             parts += ["   ", (f"{DRIFT_GLYPH.get(drift, '≠')} {drift} in the file since", "$warning")]
         lines = [Content.assemble(*parts)]

@@ -10,12 +10,12 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from runbook_tui.core.applies import applying, not_for, settled, step_settled
 from runbook_tui.core.model import PhaseRole
-from runbook_tui.core.run import SETTLED, Status
-from runbook_tui.core.settle import shown_status
-from runbook_tui.core.verbs import number_of, step_status
+from runbook_tui.core.verbs import number_of
+from runbook_tui.ui import describe
 from runbook_tui.ui.untrusted import untrusted_line
-from runbook_tui.ui.words import DRIFT_GLYPH, SHORT, STATUS
+from runbook_tui.ui.words import DRIFT_GLYPH, NOT_HERE_SIGN, SHORT_WORDS, Sign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -113,25 +113,23 @@ def make_rows(state: RunState, cursor: Spot | None, drift: Mapping[str, str], wi
 
 def _landing(state: RunState, actions: Sequence[Action]) -> str:
     """Give the action one lands on when a step is chosen: its first open one."""
-    return next((a.id for a in actions if state.of(a.id).status not in SETTLED), actions[0].id)
+    return next((a.id for a in actions if not settled(state, a)), actions[0].id)
 
 
 def _phase_text(state: RunState, phase: Phase, width: int) -> Content:
-    actions = [a for s in phase.steps for a in s.actions]
-    steps = [s for s in phase.steps if s.actions]
-    settled = sum(all(state.of(a.id).status in SETTLED for a in s.actions) for s in steps)
-    done = f"{settled}/{len(steps)}" if actions else ""
+    steps = [s for s in phase.steps if applying(state, s)]
+    done = f"{sum(step_settled(state, s) for s in steps)}/{len(steps)}" if steps else ""
     title = untrusted_line(f"{phase.number} {phase.title}".strip(), "bold $secondary")
     return _line(Content.assemble(title), Content.styled(done, "$muted"), width)
 
 
 def _step_text(state: RunState, step: Step, drift: str, width: int, *, here: bool) -> Content:
-    status = step_status(state, step)
+    sign = describe.step_sign(state, step)
     mark = Content.styled("▶ ", "$primary") if here else Content("  ")
     number = Content.styled(f"{step.number} ", "" if here else "$muted")
-    title = untrusted_line(step.title, "bold" if here else "")
+    title = untrusted_line(step.title, _style(here, dimmed=sign is NOT_HERE_SIGN))
     left = Content.assemble(mark, "  " * step.depth, number, title)
-    word: Content = _word(status) if step.actions else Content.styled("read", "$muted")
+    word: Content = _word(sign) if step.actions else Content.styled("read", "$muted")
     if drift:
         word = Content.assemble((DRIFT_GLYPH.get(drift, "≠") + " ", "$warning"), word)
     return _line(left, word, width)
@@ -140,13 +138,17 @@ def _step_text(state: RunState, step: Step, drift: str, width: int, *, here: boo
 def _action_text(state: RunState, action: Action, width: int, *, here: bool) -> Content:
     number = number_of(state, action.id)
     mark = Content.styled("  ▸ " if here else "    ", "$primary")
-    left = Content.assemble(mark, (f"{number} ", "$muted"), untrusted_line(action.title, "bold" if here else ""))
-    return _line(left, _word(shown_status(state, action)), width)
+    style = _style(here, dimmed=bool(not_for(state, action)))
+    left = Content.assemble(mark, (f"{number} ", "$muted"), untrusted_line(action.title, style))
+    return _line(left, _word(describe.action_sign(state, action)), width)
 
 
-def _word(status: Status) -> Content:
-    sign = STATUS[status]
-    return Content.styled(f"{sign.glyph} {SHORT.get(status, sign.word)}", sign.style)
+def _style(here: bool, *, dimmed: bool) -> str:
+    return " ".join(("bold " * here + "$muted " * dimmed).split())
+
+
+def _word(sign: Sign) -> Content:
+    return Content.styled(f"{sign.glyph} {SHORT_WORDS.get(sign.word, sign.word)}", sign.style)
 
 
 def _line(left: Content, right: Content, width: int) -> Content:
