@@ -25,6 +25,9 @@ class Tier(StrEnum):
 PLAIN_PORTS: Mapping[int, int] = {22: 10022, 25: 10025, 53: 10053, 80: 10080, 143: 10143, 993: 10993}
 """Where a well-known port is found in tier plain: the same numbers on each host's own loopback address."""
 
+FULL = "/run/rehearsal/full"
+"""While this file is there, a host's disk is full."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -82,6 +85,23 @@ class Host:
     def fqdn(self) -> str:
         """The host's full name, such as `old.example.test`."""
         return f"{self.name}.{self.domain}"
+
+    @property
+    def full(self) -> bool:
+        """Whether its disk is full: then nothing is delivered (452 4.3.1), and rsync ends with 11.
+
+        A file says so, for the shell scripts around the machine's own commands look too.
+        """
+        return self.path(FULL).exists()
+
+    @full.setter
+    def full(self, full: bool) -> None:
+        mark = self.path(FULL)
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        if full:
+            mark.touch()
+        else:
+            mark.unlink(missing_ok=True)
 
     def port(self, well_known: int) -> int:
         """Give the port that stands for a well-known one here."""

@@ -53,6 +53,8 @@ class Call:
     stdin: BinaryIO
     stdout: TextIO
     stderr: TextIO
+    hung_up: Callable[[], bool] = bool
+    """Whether the caller was killed; long work looks now and then."""
 
     def say(self, text: str = "") -> None:
         """Write a line to standard output."""
