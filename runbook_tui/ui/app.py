@@ -16,7 +16,6 @@ from textual.content import Content
 from runbook_tui.core.errors import ExitCode
 from runbook_tui.ui.crash import crash_text
 from runbook_tui.ui.flows import Flows
-from runbook_tui.ui.keys import KEYS
 from runbook_tui.ui.rhythm import Rhythm
 from runbook_tui.ui.screens.ask import AskScreen
 from runbook_tui.ui.screens.leaving import LeaveScreen, StopScreen
@@ -52,7 +51,7 @@ class VerbCommands(Provider):
         main = app.main
         refused = main.refused()
         found: list[tuple[str, Content, Callable[[], None]]] = []
-        for key in KEYS:
+        for key in main.keys:
             why, name = refused.get(key.id, ""), key.label.rstrip("…")
             said = untrusted_line(f"not now: {why}" if why else key.help, "not bold $muted")
             shown = Content.assemble((name, "dim" if why else "bold"), f"  {key.shown}\n", said)

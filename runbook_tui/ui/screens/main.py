@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from runbook_tui.core.run import Attempt
     from runbook_tui.engine import Engine
     from runbook_tui.ui.app import RunbookApp
+    from runbook_tui.ui.keys import Key
 
 DRAIN = 1 / 25
 """Seconds between looks at output and state: the one timer of this screen."""
@@ -55,6 +56,8 @@ class MainScreen(Panes):
         Binding("pagedown", "page(1)", show=False),
         Binding("end", "follow", show=False),
     ]
+
+    keys: ClassVar[tuple[Key, ...]] = KEYS
 
     def __init__(self, engine: Engine) -> None:
         super().__init__()
@@ -224,7 +227,7 @@ class MainScreen(Panes):
         """Give, by key id, why a key is refused now; empty for what is allowed."""
         here = self.spot
         reasons: Mapping[Verb, str] = self._engine.allowed(here.action.id if here and here.action else "")
-        found = {key.id: reasons[key.verb] if key.verb else "" for key in KEYS}
+        found = {key.id: reasons[key.verb] if key.verb else "" for key in self.keys}
         if self.shown_attempt() is None:
             found["output"] = "nothing has run yet, so there is no output"
         return found
@@ -273,7 +276,7 @@ class MainScreen(Panes):
             case "goto":
                 self.app.push_screen(GoToScreen(self._engine.state, self._places), self._gone)
             case "help":
-                self.app.push_screen(HelpScreen(self.refused(), self.key_names()))
+                self.app.push_screen(HelpScreen(self.keys, self.refused(), self.key_names()))
             case "checks":
                 self.app.push_screen(ChecksScreen(self._engine.checks, self.own.now))
             case "hosts":

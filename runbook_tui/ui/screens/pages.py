@@ -13,7 +13,7 @@ from textual.widgets import Button, OptionList, Static
 from textual.widgets.option_list import Option
 
 from runbook_tui.ui import describe
-from runbook_tui.ui.keys import KEYS, OTHER_KEYS
+from runbook_tui.ui.keys import OTHER_KEYS
 from runbook_tui.ui.screens.dialogs import Dialog
 from runbook_tui.ui.untrusted import untrusted, untrusted_line
 from runbook_tui.ui.widgets.fitted import Fitted, hanging
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from runbook_tui.checks.watch import CheckView
     from runbook_tui.engine.connections import HostView
+    from runbook_tui.ui.keys import Key
 
 SCROLLING: list[BindingType] = [
     Binding("down", "scroll_body(1)", show=False),
@@ -52,14 +53,15 @@ class HelpScreen(Page):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark", "leave", show=False)]
 
-    def __init__(self, refused: Mapping[str, str], names: Mapping[str, str]) -> None:
+    def __init__(self, keys: Iterable[Key], refused: Mapping[str, str], names: Mapping[str, str]) -> None:
         super().__init__("Keys", classes="-wide")
+        self._keys = tuple(keys)
         self._refused = refused
         self._names = names
 
     def body(self) -> Iterable[Widget]:
         """Give the table the bindings are made from."""
-        for key in KEYS:
+        for key in self._keys:
             lead = Content.assemble(
                 (f"{self._names.get(key.id, key.shown):>3}", "bold $primary"), "  ", (f"{key.label:<19}", "bold")
             )

@@ -13,7 +13,7 @@ from textual.widgets.option_list import Option
 
 from runbook_tui.core.errors import HostError
 from runbook_tui.core.rehearsal import Fault
-from runbook_tui.ui.keys import REHEARSAL_KEYS, bindings
+from runbook_tui.ui.keys import KEYS, REHEARSAL_KEYS, bindings
 from runbook_tui.ui.screens.dialogs import Dialog
 from runbook_tui.ui.screens.main import MainScreen
 from runbook_tui.ui.screens.pages import Page
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from runbook_tui.core.rehearsal import WorldView
     from runbook_tui.engine import Engine
     from runbook_tui.ports import Rehearsal
+    from runbook_tui.ui.keys import Key
 
 LOOK = 0.5
 """Real seconds between looks at the world."""
@@ -88,6 +89,7 @@ class RehearsalScreen(MainScreen):
     """Shows the world under the steps; at 80 columns on a line of its own."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(REHEARSAL_KEYS)]
+    keys: ClassVar[tuple[Key, ...]] = (*KEYS, *REHEARSAL_KEYS)
 
     def __init__(self, engine: Engine, rehearsal: Rehearsal) -> None:
         super().__init__(engine)
@@ -111,7 +113,7 @@ class RehearsalScreen(MainScreen):
     def on_mount(self) -> None:
         """Begin to look."""
         super().on_mount()
-        self.query_one("#world").border_title = " REHEARSAL  d f p i "
+        self.query_one("#world").border_title = " WORLD   f fast-forward  p stream  i fault  d all "
         self._looking = asyncio.create_task(self._look_on())
 
     def on_unmount(self) -> None:
