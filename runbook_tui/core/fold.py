@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runbook_tui.core import events as ev
 from runbook_tui.core.each import expand, items_of
@@ -29,6 +29,9 @@ from runbook_tui.core.run import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+
+T = TypeVar("T")
 
 
 class ForeignEventError(ValueError):
@@ -179,8 +182,22 @@ def _answer_literals(state: RunState, values: Mapping[str, str]) -> Answers:
 def _with_lists(state: RunState, values: Mapping[str, str]) -> RunState:
     """Take in the items of lists, and make an action of every item."""
     lists = {**state.answers.lists, **{name: items_of(value) for name, value in values.items()}}
+    runbook = expand(state.written, lists)
     answers = replace(state.answers, lists=MappingProxyType(lists))
-    return replace(state, answers=answers, runbook=expand(state.written, lists))
+    return replace(state, answers=_handed_on(answers, runbook), runbook=runbook)
+
+
+def _handed_on(answers: Answers, runbook: Runbook) -> Answers:
+    """Let what was settled for an action before its list was known hold for each of its items."""
+    items = [action for action in runbook.actions() if action.item]
+
+    def also(known: Mapping[str, T]) -> Mapping[str, T]:
+        return MappingProxyType({**{a.id: known[a.written_id] for a in items if a.written_id in known}, **known})
+
+    accepted = answers.accepted | {a.id for a in items if a.written_id in answers.accepted}
+    return replace(
+        answers, hosts=also(answers.hosts), modes=also(answers.modes), kinds=also(answers.kinds), accepted=accepted
+    )
 
 
 def _settle(state: RunState, e: ev.Settled) -> Answers:

@@ -144,6 +144,8 @@ def holds(state: RunState, action: Action) -> tuple[Hold, ...]:
     """Give every reason that holds the action back now, in the order in which they are best settled."""
     now = effective(state, action)
     found = [hold for hold in action.holds if not _lifted(state, action, now, hold)]
+    if action.each is not None and not action.item:
+        found.append(Hold(HoldCode.LIST, f"the list {action.each.list} is not known yet", action.each.list))
     if now.kind in {ActionKind.COMMAND, ActionKind.FILE}:
         found += _host_holds(state, now, already=found)
         found += _text_holds(state, fitting(state, action), now)
@@ -218,8 +220,6 @@ def _text_holds(state: RunState, action: Action, now: Action) -> list[Hold]:
     if action.file is not None:
         parts += [action.file.path, action.file.validate]
     repeated = stands_for(state.runbook, action.each) if action.each is not None else []
-    if action.each is not None and not action.item:
-        found.append(Hold(HoldCode.LIST, f"the list {action.each.list} is not known yet", action.each.list))
     for literal in mentioned("\n".join(parts), state.runbook.literals):
         if literal in repeated:
             continue
@@ -296,7 +296,7 @@ def _check_literal(state: RunState, subject: str, value: str) -> None:
 def _check_system(state: RunState, host: str, value: str) -> None:
     if host not in state.hosts:
         raise Refused("it is not known which host's system that is", hint="Settle its host first.")
-    if system_word(value) != value:
+    if not value or system_word(value) != value:
         raise Refused(f"{value!r} is no system", "One word such as freebsd or debian.")
 
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runbook_tui.core.applies import NOT_HERE, applying, fitting, not_for, settled, step_settled
+from runbook_tui.core.applies import (
+    NOT_HERE,
+    applying,
+    fitting,
+    host_of,
+    not_for,
+    settled,
+    step_settled,
+    unknown_systems,
+)
 from runbook_tui.core.events import Role
 from runbook_tui.core.model import ActionKind, Hold, HoldCode
 from runbook_tui.core.run import SETTLED, RunState, Status, Verb
@@ -171,7 +180,9 @@ def _open_before(state: RunState, action: Action) -> str:
         if earlier.id == action.id:
             return ""
         another_item = action.each is not None and earlier.each == action.each and earlier.item != action.item
-        if not another_item and not settled(state, earlier):
+        # Whether an earlier variant applies is known once this one's host was asked; that decides anew.
+        asked_first = bool(earlier.os) and host_of(state, earlier) in unknown_systems(state, action)
+        if not (another_item or asked_first or settled(state, earlier)):
             return number_of(state, earlier.id)
     return ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runbook_tui.core.applies import NOT_HERE, not_for
+from runbook_tui.core.applies import NOT_HERE, applying, not_for
 from runbook_tui.core.markdown.drift import Drift
 from runbook_tui.core.model import ActionKind
 from runbook_tui.core.proposal import YES
@@ -101,9 +101,15 @@ def steps(state: RunState) -> list[str]:
     """Give every step: number, state, title."""
     return [
         f"{step.number} {step_word(state, step)}: {clean_line(step.title)} ({clean_line(step.id)})"
+        + _why_not(state, step)
         for step in state.runbook.steps()
         if step.actions
     ]
+
+
+def _why_not(state: RunState, step: Step) -> str:
+    """Say why a step does not apply here; nothing when any of its actions does."""
+    return "" if applying(state, step) else f", {clean_line(not_for(state, step.actions[0]))}"
 
 
 def proposal(asked: Proposal) -> list[str]:
