@@ -160,6 +160,8 @@ def action_head(seen: Seen, action: Action, width: int, *, chosen: bool) -> Cont
         parts += [" ", untrusted_line(now.file.path, "bold"), mode]
     if now.host is not None and now.kind in {ActionKind.COMMAND, ActionKind.FILE}:
         parts += [" on ", host(now.host, seen.host_names)]
+    if action.item:
+        parts += [" for ", untrusted_line(action.item, "bold")]
     if action.danger:
         parts += ["  ", ("DANGER", "bold $error")]
     if why := not_for(seen.state, action):

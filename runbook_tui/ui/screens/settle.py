@@ -145,7 +145,7 @@ class SettleScreen(Dialog[list[Answer]]):
             try:
                 check_answer(self._state, self._action.id, answer.what, answer.value, answer.subject)
             except Refused as error:
-                text = f"{error.title}: {error.detail}" if error.detail else error.title
+                text = f"{error.title}. {error.detail}" if error.detail else error.title
                 self.query_one("#problem", Static).update(untrusted_line(text, "$warning"))
                 return
         self.dismiss(list(self._answers()))

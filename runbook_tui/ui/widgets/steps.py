@@ -139,8 +139,15 @@ def _action_text(state: RunState, action: Action, width: int, *, here: bool) -> 
     number = number_of(state, action.id)
     mark = Content.styled("  ▸ " if here else "    ", "$primary")
     style = _style(here, dimmed=bool(not_for(state, action)))
-    left = Content.assemble(mark, (f"{number} ", "$muted"), untrusted_line(action.title, style))
+    left = Content.assemble(mark, (f"{number} ", "$muted"), untrusted_line(_action_title(action), style))
     return _line(left, _word(describe.action_sign(state, action)), width)
+
+
+def _action_title(action: Action) -> str:
+    """Give an action's title, its item first: the end of a line is what a narrow list cuts off."""
+    if not action.item:
+        return action.title
+    return f"{action.item} · {action.title.removesuffix(f' ({action.item})')}"
 
 
 def _style(here: bool, *, dimmed: bool) -> str:
