@@ -172,7 +172,7 @@ class Databases:
         )
 
 
-_NAME = r'"?(?P<name>\w+)"?'
+_NAME = r'"?(?P<name>[\w-]+)"?'
 _CONSTRAINT = re.compile(
     r"ALTER TABLE(?: ONLY)? (?P<table>\w+)\s+ADD CONSTRAINT (?P<name>\w+) (?:PRIMARY KEY|UNIQUE) (?P<columns>\(.*\))", re.I | re.S
 )
@@ -338,13 +338,17 @@ class Session:
             (made,) = self._sql.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).fetchone()
             yield Statement(re.sub(r"^CREATE TABLE ", "CREATE TABLE public.", made))
             for role in self.notes("owner", table)[-1:]:
-                yield Statement(f"ALTER TABLE public.{table} OWNER TO {role}")
+                yield Statement(f"ALTER TABLE public.{table} OWNER TO {_quoted(role)}")
         for table in self.tables():
             cursor = self._sql.execute(f"SELECT * FROM {table}")  # noqa: S608
             columns = ", ".join(column[0] for column in cursor.description)
             yield Statement(f"COPY public.{table} ({columns}) FROM stdin", CopyData(tuple(cursor.fetchall())))
         for text in (*self.notes("constraint"), *self.notes("grant")):
             yield Statement(re.sub(r"\b(ONLY|ON TABLE|REFERENCES) (\w+)", r"\1 public.\2", text))
+
+
+def _quoted(name: str) -> str:
+    return name if re.fullmatch("[a-z_][a-z0-9_]*", name) else f'"{name}"'
 
 
 def _said(words: str) -> str:
@@ -355,12 +359,12 @@ def _said(words: str) -> str:
 
 
 _ACTIONS = (
-    (rf"ALTER (?P<what>TABLE|SEQUENCE|DATABASE) {_NAME} OWNER TO \"?(?P<role>\w+)\"?$", Session.own),
-    (r"GRANT .* TO \"?(?P<role>\w+)\"?$", Session.grant),
+    (rf"ALTER (?P<what>TABLE|SEQUENCE|DATABASE) {_NAME} OWNER TO \"?(?P<role>[\w-]+)\"?$", Session.own),
+    (r"GRANT .* TO \"?(?P<role>[\w-]+)\"?$", Session.grant),
     (r"ALTER TABLE.*ADD CONSTRAINT .*", Session.constrain),
     (rf"CREATE (?:ROLE|USER) {_NAME}", Session.create_role),
     (rf"ALTER (?:ROLE|USER) {_NAME}", Session.alter_role),
-    (rf"CREATE DATABASE {_NAME}(?:.*OWNER\s*=?\s*\"?(?P<owner>\w+)\"?)?", Session.create_database),
+    (rf"CREATE DATABASE {_NAME}(?:.*OWNER\s*=?\s*\"?(?P<owner>[\w-]+)\"?)?", Session.create_database),
     (rf"DROP DATABASE (?P<lenient>IF EXISTS )?{_NAME}", Session.drop_database),
     (rf"SHOW {_NAME}", Session.show),
     (r"SELECT pg_catalog\.(?P<name>set_config|setval)\(", Session.configure),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+import os
 import shutil
 import sys
 from dataclasses import dataclass, field
@@ -22,11 +22,17 @@ if TYPE_CHECKING:
 CLIENT = "/run/rehearsal/client.py"
 """Where the near end of the stand-ins is on every host."""
 
+REAL = "/run/rehearsal/real"
+"""In tier ns, where stand-ins hide the machine's programs, those that wrappers need are copied here."""
+
 LITERAL = ("dig", "nsupdate", "named-checkzone", "named-checkconf", "host", "nslookup")
 """Tools of the machine that are right where names and ports are the real ones: in tier ns alone."""
 
-WRAPPED = ("ssh", "scp", "sftp", "rsync", "openssl", "curl", "install", "ssh-keygen")
-"""Tools of the machine that are used in both tiers, most of them through a wrapper."""
+BORROWED = ("ssh", "scp", "sftp", "ssh-keygen", "rsync", "openssl")
+"""Tools of the machine that both tiers use, through a wrapper where one is needed."""
+
+BASIC = ("install", "find", "sed")
+"""Wrapped too, but never stood in for: every machine has them."""
 
 ABSENT: Mapping[str, str] = {
     "freebsd": "systemctl journalctl loginctl timedatectl apt apt-get apt-cache dpkg dpkg-query useradd usermod userdel"
@@ -52,13 +58,13 @@ class Tools:
     @classmethod
     def find(cls, tier: Tier, *, bare: bool = False) -> Tools:
         """Look for those that a tier can use; a bare world takes none that could be a stand-in."""
-        wanted = ("install",) if bare else (*WRAPPED, *LITERAL) if tier is Tier.NS else WRAPPED
+        wanted = BASIC if bare else (*BASIC, *BORROWED, *(LITERAL if tier is Tier.NS else ()))
         return cls({name: path for name in wanted if (path := shutil.which(name))})
 
     @property
     def stood_in(self) -> tuple[str, ...]:
         """What could have been the machine's own and is a stand-in."""
-        return tuple(name for name in (*WRAPPED, *LITERAL) if name not in self.paths)
+        return tuple(name for name in (*BORROWED, *LITERAL) if name not in self.paths)
 
 
 def place(host: Host, folder: Path, names: Iterable[str], tools: Tools, addresses: Mapping[str, str]) -> None:
@@ -66,6 +72,9 @@ def place(host: Host, folder: Path, names: Iterable[str], tools: Tools, addresse
 
     `names` are the stand-ins there are; `addresses` gives every name of the world its address, which the wrappers of
     tier plain need in place of a resolver.
+
+    Raises:
+        OSError: the host's folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in wrappers(host, folder, names, tools, addresses).items():
@@ -75,6 +84,11 @@ def place(host: Host, folder: Path, names: Iterable[str], tools: Tools, addresse
     client = host.path(CLIENT)
     client.parent.mkdir(parents=True, exist_ok=True)
     client.write_text(resources.files(__package__).joinpath("client.py").read_text("utf-8"), encoding="utf-8")
+    if host.tier is Tier.NS:
+        real = host.path(REAL)
+        real.mkdir(exist_ok=True)
+        for name in OWN.keys() & tools.paths.keys():
+            shutil.copy(tools.paths[name], real / name)
 
 
 def wrappers(
@@ -83,28 +97,45 @@ def wrappers(
     """Give the text after the first line of every file in a host's folder of commands."""
     plain = host.tier is Tier.PLAIN
     root = str(host.root) if plain else ""
-    python = f"{sys.executable} -IS {root}{CLIENT} {root}{DOOR}"
+    python = f"{os.path.realpath(sys.executable)} -IS {root}{CLIENT} {root}{DOOR}"
     texts = {name: f'exec {python} {name} "$@"\n' for name in names if name not in tools.paths}
     words = {
-        "root": shlex.quote(root), "full": root + FULL, "python": python,
-        "names": " ".join(f"{name}) a={address};;" for name, address in addresses.items()),
-        "ports": " ".join(f"{known}) p={port};;" for known, port in PLAIN_PORTS.items()),
+        "root": root, "full": root + FULL, "address": host.address, "port": str(host.port(22)),
+        "names": " ".join(f"{name}) a={address};;" for name, address in addresses.items()) if plain else "",
+        "ports": " ".join(f"{known}) p={port};;" for known, port in PLAIN_PORTS.items()) if plain else "",
+        "blocks": "\n".join(
+            f"Host {name}\n HostName {address}\n Port {host.port(22)}" for name, address in addresses.items() if plain
+        ),
         "chown": str(folder / "chown") if plain else "chown",
     }  # fmt: skip
     for name, text in OWN.items():
-        if name in tools.paths and (plain or name not in NAMED):
-            texts[name] = Template(text).substitute(words, real=tools.paths[name])
+        if name in tools.paths and (name != "sed" or host.layout.system == "freebsd"):
+            real = tools.paths[name] if plain else f"{REAL}/{name}"
+            texts[name] = Template(text).substitute(words, real=real)
     texts |= {name: Template(text).substitute(words) for name, text in SWITCHES.items()}
     missing = ABSENT[host.layout.system].split()
     texts |= {name: f'echo "{name}: not in the rehearsal" >&2\nexit 64\n' for name in REFUSED.split()}
     texts |= {name: f'echo "/bin/sh: {name}: not found" >&2\nexit 127\n' for name in missing}
-    if host.layout.system == "freebsd":
-        texts["sed"] = BSD_SED
     return texts
 
 
-# OpenSSH looks for its settings in the home that getpwuid(3) knows, which is not the world user's.
-_SSH = 'exec $real -F "$$HOME/.ssh/config" "$$@"\n'
+# OpenSSH looks for its settings in the home that getpwuid(3) knows, which is not the world user's; and connections
+# must come from the host's own address. `Host *` at the end: the first value found is the one that counts.
+_SSH = """[ -z "$root" ] && [ "$$LOGNAME" = root ] && exec $real -o BindAddress=$address "$$@"
+c=$$HOME/.ssh/config; mkdir -p "$$HOME/.ssh"
+{ cat <<'END'
+BindAddress $address
+LogLevel ERROR
+$blocks
+Host *
+END
+[ -f "$$c" ] && sed "s#\\([[:space:]=]\\)~/#\\1$$HOME/#g; s#\\([[:space:]=]\\)/\\(root\\|home\\|etc\\)/#\\1$root/\\2/#g" "$$c"
+printf 'Host *\\n User %s\\n UserKnownHostsFile %s/.ssh/known_hosts\\n GlobalKnownHostsFile /dev/null\\n' "$$LOGNAME" "$$HOME"
+for k in ed25519 ecdsa rsa; do [ -f "$$HOME/.ssh/id_$$k" ] && echo " IdentityFile $$HOME/.ssh/id_$$k"; done
+} > "$$c.$$$$"
+mv -f "$$c.$$$$" "$$c.rehearsal"
+exec $real -F "$$c.rehearsal" "$$@"
+"""
 
 OWN: Mapping[str, str] = {
     "ssh": _SSH,
@@ -116,16 +147,11 @@ OWN: Mapping[str, str] = {
 shift; set -- "$$@" --
 while [ "$$1" != -- ]; do case $$1 in
  -connect) n=$${2%:*}; p=$${2##*:}; a=$$n; case $$n in $names esac; case $$p in $ports esac
-  set -- "$$@" -connect "$$a:$$p" -servername "$$n"; shift 2;;
+  set -- "$$@" -bind $address:0 -connect "$$a:$$p"
+  case $$n in *[!0-9.]*) set -- "$$@" -servername "$$n";; esac; shift 2;;
  *) set -- "$$@" "$$1"; shift;;
 esac; done
 shift; exec $real s_client "$$@"
-""",
-    "curl": """for n; do case $$n in http*://*)
- n=$${n#*://}; n=$${n%%[/:]*}; a=$$n; case $$n in $names esac; p=80; case $$p in $ports esac
- set -- --noproxy '*' --connect-to "$$n:80:$$a:$$p" "$$@"; break;;
-esac; done
-exec $real "$$@"
 """,
     # The world's files all belong to whoever runs it: an owner must be known, and is not recorded.
     "install": """for w; do shift; case $$w in
@@ -134,9 +160,22 @@ esac; done
 [ -z "$${o-}$${g-}" ] || $chown "$${o-}$${g:+:$$g}" / || exit 71
 exec $real "$$@"
 """,
+    "find": """for w; do shift; case $${was-} in
+ -user|-group) [ "$$was" = -user ] && o=$$w || o=:$$w; $chown "$$o" / || exit 1; set -- "$$@" -true;;
+ *) case $$w in -user|-group) ;; *) set -- "$$@" "$$w";; esac;;
+esac; was=$$w; done
+exec $real "$$@"
+""",
+    # BSD's: -i takes a suffix of its own, and there are no long options.
+    "sed": """for w; do case $$w in --*)
+ echo "sed: illegal option -- -" >&2; echo "usage: sed script [-EHalnru] [-i extension] [file ...]" >&2; exit 1;;
+esac; done
+[ "$${1-}" = -i ] || exec $real "$$@"
+suffix=$$2; shift 2
+[ $$# -gt 1 ] || { echo "sed: -I or -i may not be used with stdin" >&2; exit 1; }
+exec $real -i"$$suffix" "$$@"
+""",
 }
-NAMED = ("openssl", "curl")
-"""Those that need a wrapper only where names and ports are not the real ones."""
 
 _BECOME = """home=; while IFS=: read -r n x x x x h x; do [ "$$n" = "$$u" ] && home=$$h; done < $root/etc/passwd
 [ "$$home" ] || { echo "$me: user $$u does not exist" >&2; exit 1; }
@@ -169,14 +208,3 @@ esac; done
     + _BECOME.replace("$me", "runuser")
     + '[ "$$c" ] && exec /bin/sh -c "$$c"\nexec "$$@"\n',
 }
-
-# BSD's sed: -i takes a suffix of its own, and there are no long options.
-BSD_SED = """for w; do case $w in --*)
- echo "sed: illegal option -- -" >&2; echo "usage: sed script [-EHalnru] [-i extension] [file ...]" >&2; exit 1;;
-esac; done
-for real in /usr/bin/sed /bin/sed; do [ -x $real ] && break; done
-[ "$1" = -i ] || exec $real "$@"
-suffix=$2; shift 2
-[ $# -gt 1 ] || { echo "sed: -I or -i may not be used with stdin" >&2; exit 1; }
-exec $real -i"$suffix" "$@"
-"""
