@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from runbook_tui.core import events as ev
 from runbook_tui.core.applies import not_for, settled, system_of
 from runbook_tui.core.errors import Refused
-from runbook_tui.core.model import ActionId, HoldCode
+from runbook_tui.core.model import ActionId, HoldCode, Verify
 from runbook_tui.core.overview import status_json, status_lines
 from runbook_tui.core.run import RunState, Status, Verb
 from runbook_tui.core.settle import check_answer, effective, holds, shown_status
 from runbook_tui.core.verbs import allowed, next_action, progress, shown_word, step_status, step_word
-from tests.core.builders import NEW, OLD, Stamper, opened, ran
+from tests.core.builders import NEW, OLD, Stamper, a_runbook, an_action, opened, ran
 from tests.core.variants import variants
 
 
@@ -104,6 +106,19 @@ def test_proofs_and_ways_back_of_another_system_are_left_out() -> None:
     assert [u.text for u in now.undos] == ["service postfix start\n"]
 
 
+def test_a_proof_for_one_system_needs_to_know_its_host() -> None:
+    """An action for any system is held too while it is not known which of its proofs holds there."""
+    proofs = (Verify("service postfix status", 1, os="freebsd"), Verify("true", 1, host=NEW, os="debian"))
+    action = an_action("a", verifies=proofs)
+    stamper = Stamper()
+    state = stamper.state(a_runbook(action))
+    assert [(h.code, h.subject) for h in holds(state, action)] == [(HoldCode.SYSTEM, "old"), (HoldCode.SYSTEM, "new")]
+    stamper(answered("debian"), answered("debian", "new"))
+    state = stamper.state(a_runbook(action))
+    assert holds(state, action) == ()
+    assert effective(state, action).verifies == proofs[1:]
+
+
 def test_by_hand_counts_before_the_file_and_that_before_the_host() -> None:
     """What the operator says of a system stands, also against what the host answers later."""
     assert system_of(state_after(answered("freebsd")), OLD) == "freebsd"
@@ -121,11 +136,13 @@ def test_file_and_host_that_disagree_hold_until_accepted() -> None:
     assert hold.code is HoldCode.CONTRADICTION
     assert hold.why == "the runbook says that old is freebsd, but old itself answers debian"
     assert codes(state, "stop-debian") == [HoldCode.CONTRADICTION]
+    assert [why_not(state, name) for name in ("stop-freebsd", "stop-debian")] == ["", ""]
     assert allowed(state, "stop-freebsd")[Verb.CONFIRM].startswith("held: the runbook says")
     accepted = ev.Settled(what=ev.Settlement.ACCEPT, value="yes", action="stop-freebsd")
     state = state_after(answered("debian"), accepted, old="os: FreeBSD")
     assert codes(state, "stop-freebsd") == []
     assert [v.text for v in effective(state, found).verifies] == ["service postfix status\n"]
+    assert [v.text for v in effective(state, replace(found, os="debian")).verifies] == ["systemctl is-active postfix\n"]
     state = state_after(answered("debian"), answered("debian", action="stop-debian"), old="os: FreeBSD")
     assert why_not(state, "stop-freebsd") == "for freebsd; old is debian"
 

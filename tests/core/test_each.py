@@ -43,7 +43,7 @@ def copies(state: RunState) -> list[str]:
 
 def test_every_item_is_an_action_of_its_own_item_by_item() -> None:
     """All of alice's actions come before bob's, each with its number and title; the item stands for its literal."""
-    state, _ = stamped(mailboxes=TWO)
+    state, _ = stamped(ev.Settled(what=ev.Settlement.LITERAL, subject="plop", value="zed"), mailboxes=TWO)
     assert copies(state) == COPIES
     assert [number_of(state, name) for name in COPIES] == ["2.1a", "2.1b", "2.1c", "2.1d"]
     bob = state.runbook.action("fetch:bob")
