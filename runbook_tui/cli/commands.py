@@ -223,6 +223,26 @@ def verify(
     raise typer.Exit(int(verdict.exit_code))
 
 
+@app.command(epilog="Example: mailrunbook demo --auto")
+def demo(
+    *,
+    auto: Annotated[bool, typer.Option("--auto", help="A scripted operator confirms every step; then all is counted.")]
+    = False,
+    tier: Annotated[str, typer.Option(metavar="auto|ns|plain", help="Namespaces, or none.")] = "auto",
+    mistake: Annotated[str, typer.Option(metavar="NAME", help="With --auto: a mistake that is made on purpose.")] = "",
+    speed: Annotated[float, typer.Option(metavar="N", help="World seconds for each second.")] = 0.0,
+    rate: Annotated[float, typer.Option(metavar="N", help="Numbered mails a second.")] = 2.0,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the world's folder for a look.")] = False,
+    plain: Plain = False,
+) -> None:  # fmt: skip
+    """Rehearse the whole migration against an embedded world: nothing real is touched."""
+    from runbook_tui.demo.command import rehearse  # noqa: PLC0415
+    from runbook_tui.demo.facts import DemoWishes  # noqa: PLC0415
+
+    wishes = DemoWishes(auto=auto, tier=tier, mistake=mistake, speed=speed, rate=rate, keep=keep, plain=plain)
+    raise typer.Exit(rehearse(wishes))
+
+
 def _read(wanted: str, hosts: Sequence[str] = ()) -> tuple[Path, bytes, Runbook]:
     from runbook_tui.core.markdown import read  # noqa: PLC0415
 

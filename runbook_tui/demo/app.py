@@ -88,7 +88,7 @@ class Rehearsing:
         world = WorldClient(self._folder / CONTROL, self._clock, self._wishes.rate)
         if self._wishes.auto:
             mistake = MISTAKES.get(self._wishes.mistake)
-            self._operator = ScriptedOperator(engine, world, mistake, console.say)
+            self._operator = ScriptedOperator(engine, world, self._facts.choices, mistake, console.say)
             return self._operator
         if wants_plain(wishes, os.environ):
             return front_end(engine, wishes, hung_up)

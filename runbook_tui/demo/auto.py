@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from runbook_tui.core.errors import RunbookTuiError
+from runbook_tui.core.applies import not_for, step_settled
+from runbook_tui.core.errors import Refused, RunbookTuiError
 from runbook_tui.core.events import Settlement
 from runbook_tui.core.model import ActionKind, HoldCode
 from runbook_tui.core.run import SETTLED, Status, Verb
-from runbook_tui.core.settle import effective, holds
+from runbook_tui.core.settle import effective, holds, value_problem
 from runbook_tui.core.text import clean_line
 from runbook_tui.core.verbs import next_action, number_of, word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from runbook_tui.core.model import Action
     from runbook_tui.core.proposal import Proposal
@@ -30,10 +31,13 @@ class ScriptedOperator:
     """A front end without a person. `report` is what was counted; None before that, or when it could not be."""
 
     def __init__(
-        self, engine: Engine, world: WorldClient, mistake: Mistake | None, say: Callable[[str], None]
-    ) -> None:
+        self, engine: Engine, world: WorldClient, choices: Mapping[str, str], mistake: Mistake | None,
+        say: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        """Make it. `choices` answers every group of alternatives; `say` takes the report's lines."""
         self._engine = engine
         self._world = world
+        self._choices = choices
         self._mistake = mistake
         self._say = say
         self.report: Report | None = None
@@ -69,13 +73,10 @@ class ScriptedOperator:
     async def _walk(self) -> None:
         engine = self._engine
         while (action := next_action(engine.state)) is not None:
-            why = self._left_out(action)
-            if why:
+            if why := self._left_out(action):
                 await engine.skip(action.id, why)
             else:
                 await self._do(action, Verb.CONFIRM)
-            if self.failed:
-                return
             for late in self._due(action):
                 await self._do(late, Verb.RETRY)
 
@@ -91,26 +92,47 @@ class ScriptedOperator:
 
     def _due(self, action: Action) -> list[Action]:
         """Give what a mistake put off until the step of this action is settled, when it just was."""
-        state = self._engine.state
+        state, mistake = self._engine.state, self._mistake
         step = state.runbook.step(action.step)
-        if self._mistake is None or step is None or any(state.of(a.id).status not in SETTLED for a in step.actions):
+        if mistake is None or step is None or not step_settled(state, step):
             return []
-        put_off = [late for late, after in self._mistake.late.items() if after == action.step]
+        put_off = [late for late, after in mistake.late.items() if after == action.step]
         return [a for a in state.runbook.actions() if a.step in put_off and state.of(a.id).status is Status.SKIPPED]
 
     async def _do(self, action: Action, verb: Verb) -> None:
-        engine = self._engine
+        engine, mistake = self._engine, self._mistake
         await self._answer_holds(action)
+        if not_for(engine.state, action):
+            return
         now = effective(engine.state, action)
         if now.kind in {ActionKind.MANUAL, ActionKind.INTERACTIVE}:
             await engine.mark_done(action.id, "in the rehearsal there is nothing to be done by hand")
             return
-        proposal = await engine.propose(action.id, verb)
+        edited = None
+        if mistake is not None and action.step in mistake.rewritten:
+            verb, edited = Verb.EDIT, now.text.replace(mistake.rewritten[action.step], "")
+        if mistake is not None and verb is Verb.RETRY:
+            await self._world.advance(mistake.lingers)
+        proposal = await engine.propose(action.id, verb, edited)
         await engine.confirm(proposal, proposal.wants)
         if now.kind is ActionKind.WAIT:
             await self._sit_out(action)
         await engine.idle()
-        self._judge(action, proposal)
+        await self._judge(action, proposal)
+
+    async def _judge(self, action: Action, proposal: Proposal) -> None:
+        """Go on when it is done; else stop, or go on all the same where that is the mistake."""
+        state = self._engine.state
+        status = state.of(action.id).status
+        if status in SETTLED:
+            return
+        attempt = state.attempts[proposal.attempt]
+        if self._mistake is not None:
+            await self._engine.skip(action.id, f"the mistake {self._mistake.name}: went on all the same")
+            return
+        told, _ = self._engine.feed(attempt.id).since(0)
+        said = "".join(f"\n    | {clean_line(line)}" for line in told[-12:])
+        raise Refused(f"{number_of(state, action.id)} {action.title}: {word(status)}, {attempt.reason}{said}")
 
     async def _answer_holds(self, action: Action) -> None:
         """Settle what a person would be asked; every answer is in the transcript."""
@@ -123,9 +145,21 @@ class ScriptedOperator:
                 case HoldCode.WHEN:
                     await engine.settle(action.id, Settlement.WHEN, "yes")
                 case HoldCode.ALT:
-                    await engine.settle(action.id, Settlement.ALT, hold.subject)
+                    await engine.settle(action.id, Settlement.ALT, self._choices[hold.subject])
+                case HoldCode.LITERAL:
+                    await engine.settle(action.id, Settlement.LITERAL, self._read_off(hold.subject), hold.subject)
                 case _:
                     continue
+
+    def _read_off(self, text: str) -> str:
+        """Give a value as a person would: from the newest output, the line that can stand for the literal."""
+        state = self._engine.state
+        literal = next(lit for lit in state.runbook.literals if lit.text == text)
+        for attempt in reversed(tuple(state.attempts)):
+            lines, _ = self._engine.feed(attempt).since(0)
+            if value := next((line for line in lines if not value_problem(literal, line)), ""):
+                return value
+        raise Refused(f"{text} has no value, and nothing that was printed can stand for it")
 
     async def _wait_for_the_world(self) -> None:
         """Do what a gate on DNS waits for: let every TTL that runs now run out."""
@@ -142,16 +176,6 @@ class ScriptedOperator:
             await self._world.advance(max(1.0, attempt.until.timestamp() - view.now + 1))
             await asyncio.sleep(0.02)
             attempt = self._engine.state.last_attempt(action.id)
-
-    def _judge(self, action: Action, proposal: Proposal) -> None:
-        state = self._engine.state
-        status = state.of(action.id).status
-        if status in SETTLED:
-            return
-        attempt = state.attempts[proposal.attempt]
-        last = [clean_line(line.text) for line in self._engine.feed(attempt.id).lines()][-12:]
-        said = "".join(f"\n    | {line}" for line in last)
-        self._failed(f"{number_of(state, action.id)} {action.title}: {word(status)}, {attempt.reason}{said}")
 
     def _failed(self, why: str) -> None:
         self.failed = True

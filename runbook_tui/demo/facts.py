@@ -23,13 +23,15 @@ VARIABLE = "MAILRUNBOOK_DEMO"
 class Facts:
     """A world that is up. `about` says in one line what it is made of; `hosts` maps a role to its ssh address.
 
-    `variables` are the runbook's variables and lists as they are in this world. `sh` is what runs a script on a host.
+    `variables` are the runbook's variables and lists as they are in this world, `choices` the alternatives (`alt=`)
+    that fit it. `sh` is what runs a script on a host.
     """
 
     about: str
     face: Face
     hosts: Mapping[str, str]
     variables: Mapping[str, str]
+    choices: Mapping[str, str]
     sh: str = "/bin/sh"
 
     def save(self, folder: Path) -> None:
@@ -45,12 +47,15 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class DemoWishes:
-    """The options of `mailrunbook demo`. `speed` is world seconds per real second, `rate` mails per real second."""
+    """The options of `mailrunbook demo`. `speed` is world seconds per real second, `rate` mails per real second.
+
+    `run` is the id the run will have; `bare` leaves the machine's own tools unused, for tests.
+    """
 
     auto: bool = False
     tier: str = "auto"
     mistake: str = ""
-    speed: float = 60.0
+    speed: float = 0.0
     rate: float = 2.0
     keep: bool = False
     plain: bool = False
