@@ -174,9 +174,9 @@ class Databases:
 
 _NAME = r'"?(?P<name>[\w-]+)"?'
 _CONSTRAINT = re.compile(
-    r"ALTER TABLE(?: ONLY)? (?P<table>\w+)\s+ADD CONSTRAINT (?P<name>\w+) (?:PRIMARY KEY|UNIQUE) (?P<columns>\(.*\))", re.I | re.S
+    r"ALTER TABLE(?: ONLY)? (?P<table>\w+)\s+ADD CONSTRAINT (?P<name>\w+) (?:PRIMARY KEY|UNIQUE) (?P<columns>\(.*\))", re.IGNORECASE | re.DOTALL
 )
-_QUERY = re.compile(r"(SELECT|WITH|VALUES|INSERT|UPDATE|DELETE)\b", re.I)
+_QUERY = re.compile(r"(SELECT|WITH|VALUES|INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
 _WORDS: Sequence[tuple[str, str]] = (
     (r"no such table: (?:main\.)?(\w+)", r'relation "\1" does not exist'),
     (r"table (\w+) already exists", r'relation "\1" already exists'),
@@ -213,15 +213,15 @@ class Session:
         Raises:
             DatabaseError: with PostgreSQL's words.
         """
-        if self._server.full() and not re.match("SELECT|SET|SHOW", statement.text, re.I):
+        if self._server.full() and not re.match("SELECT|SET|SHOW", statement.text, re.IGNORECASE):
             raise DatabaseError("could not extend file: No space left on device")
         text = unqualified(statement.text)
         if statement.data is not None:
             return self._copy(text, statement.data)
         for pattern, act in _ACTIONS:
-            if found := re.match(pattern, text, re.I | re.S):
+            if found := re.match(pattern, text, re.IGNORECASE | re.DOTALL):
                 return act(self, found)
-        if re.match("SET|COMMENT|REVOKE|(CREATE|ALTER) SEQUENCE", text, re.I):
+        if re.match("SET|COMMENT|REVOKE|(CREATE|ALTER) SEQUENCE", text, re.IGNORECASE):
             return Result(" ".join(text.split()[:1 if text[:3].upper() in {"SET", "COM", "REV"} else 2]).upper())
         return self._query(text)
 
@@ -241,7 +241,7 @@ class Session:
         return Result(" ".join(text.split()[:2]).upper() if verb in {"CREATE", "ALTER", "DROP"} else verb)
 
     def _copy(self, text: str, data: CopyData) -> Result:
-        found = re.match(r"COPY (\w+) (\(.*?\))", text, re.I | re.S)
+        found = re.match(r"COPY (\w+) (\(.*?\))", text, re.IGNORECASE | re.DOTALL)
         if found is None:
             raise DatabaseError(f'syntax error at or near "{text[:20]}"')
         marks = ", ".join("?" * (found[2].count(",") + 1))
@@ -353,8 +353,8 @@ def _quoted(name: str) -> str:
 
 def _said(words: str) -> str:
     for pattern, replacement in _WORDS:
-        if re.fullmatch(pattern, words, re.S):
-            return re.sub(pattern, replacement, words, flags=re.S)
+        if re.fullmatch(pattern, words, re.DOTALL):
+            return re.sub(pattern, replacement, words, flags=re.DOTALL)
     return words
 
 

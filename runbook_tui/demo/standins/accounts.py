@@ -333,7 +333,7 @@ def whoami(call: Call) -> None:
 
 
 def own(call: Call) -> int:
-    """chown and chgrp: the names and the files must be there; nothing else happens."""
+    """Chown and chgrp: the names and the files must be there; nothing else happens."""
     given = call.options("RhHLPvcf", long="recursive no-dereference verbose reference= preserve-root")
     if given.value("reference"):
         call.refuse("--reference")

@@ -134,7 +134,7 @@ def procmail(call: Call) -> int:
 
 
 def php(call: Call) -> int:
-    """php -l: every bracket and quote of a file has its other half."""
+    """Php -l: every bracket and quote of a file has its other half."""
     given = call.options("lv")
     if "l" not in given.flags or len(given.rest) != 1:
         call.refuse()

@@ -44,12 +44,11 @@ _DOVECOT = {
     "    special_use = \\Drafts\n  }\n  mailbox Sent {\n    special_use = \\Sent\n  }\n}\n",
 }
 _ROUNDCUBE = {
-    "/etc/roundcube/config.inc.php": "<?php\n$config = [];\ninclude_once(\"/etc/roundcube/debian-db.php\");\n"
+    "/etc/roundcube/config.inc.php": '<?php\n$config = [];\ninclude_once("/etc/roundcube/debian-db.php");\n'
     "$config['imap_host'] = [\"localhost:143\"];\n$config['smtp_host'] = 'localhost:587';\n"
     "$config['des_key'] = 'fresh-from-the-package-24';\n$config['plugins'] = [];\n",
     "/etc/roundcube/debian-db.php": "<?php\n$dbuser='roundcube';\n$dbname='roundcube';\n$dbtype='pgsql';\n",
-    "/etc/apache2/sites-available/roundcube.conf": "<VirtualHost *:80>\n  DocumentRoot /var/lib/roundcube/public_html\n"
-    "</VirtualHost>\n",
+    "/etc/apache2/conf-available/roundcube.conf": "# Alias /roundcube /var/lib/roundcube/public_html\n",
 }
 
 PACKAGES: Mapping[str, Package] = {
@@ -66,6 +65,7 @@ PACKAGES: Mapping[str, Package] = {
     "dovecot-managesieved": Package("1:2.3.19.1+dfsg1-2.1", "ManageSieve server", ("dovecot-core",)),
     "dovecot-sieve": Package("1:2.3.19.1+dfsg1-2.1", "Sieve filters support", ("dovecot-core",)),
     "fetchmail": Package("6.4.37-1", "SSL enabled POP3, APOP, IMAP mail gatherer/forwarder"),
+    "libapache2-mod-php": Package("2:8.2+93", "server-side, HTML-embedded scripting language", ("apache2",)),
     "libsasl2-modules": Package("2.1.28+dfsg-10", "Cyrus SASL - pluggable authentication modules"),
     "openssh-server": Package("1:9.2p1-2+deb12u3", "secure shell (SSH) server", services=("ssh", "sshd")),
     "php-pgsql": Package("2:8.2+93", "PostgreSQL module for PHP"),
@@ -91,7 +91,7 @@ PACKAGES: Mapping[str, Package] = {
     "ssl-cert": Package("1.1.2", "simple debconf wrapper for OpenSSL"),
 }  # fmt: skip
 
-BASE = ("apt-utils", "bsd-mailx", "ca-certificates", "cron", "curl", "dnsutils", "openssh-server", "postfix", "rsync")
+BASE = ("apt-utils", "bsd-mailx", "ca-certificates", "cron", "dnsutils", "openssh-server", "postfix")
 """What a new machine starts with."""
 
 
@@ -245,14 +245,27 @@ def dpkg_query(call: Call) -> int:
     return status
 
 
+def debconf_set_selections(call: Call) -> None:
+    """Take answers for packages to come, lines `package question type value`; none of them asks anything here."""
+    call.options("")
+    for number, line in enumerate(call.stdin.read().decode().splitlines(), 1):
+        if line.strip() and not line.startswith("#") and len(line.split(None, 3)) < 3:
+            call.fail(f"error: parse error on line {number}: '{line}'")
+
+
 def pkg(call: Call) -> int:
-    """pkg info of FreeBSD: what is installed; nothing can be installed."""
-    given = call.options("qaxe")
+    """Pkg of FreeBSD: info says what is installed; install only agrees that something is."""
+    given = call.options("qaxey")
     verb, *names = given.rest or ("",)
-    if verb != "info":
+    if verb not in {"info", "install"}:
         call.refuse(verb)
     lines = call.machine.host.path(PORTS).read_text("utf-8").splitlines()
     found = [line for line in lines if not names or any(line.startswith(f"{name}-") for name in names)]
+    if verb == "install":
+        if not names or len(found) < len(names):
+            call.refuse(f"install {' '.join(names)}")
+        call.say("The most recent versions of packages are already installed")
+        return 0
     for line in found:
         call.say(line)
     if names and not found:
@@ -262,6 +275,9 @@ def pkg(call: Call) -> int:
 
 COMMANDS: Mapping[str, Mapping[str, Command]] = {
     "freebsd": {"pkg": pkg},
-    "debian": {"apt-get": apt_get, "apt": apt_get, "dpkg": dpkg, "dpkg-query": dpkg_query},
-}
+    "debian": {
+        "apt-get": apt_get, "apt": apt_get, "dpkg": dpkg, "dpkg-query": dpkg_query,
+        "debconf-set-selections": debconf_set_selections,
+    },
+}  # fmt: skip
 """By system."""

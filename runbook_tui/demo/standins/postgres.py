@@ -216,7 +216,7 @@ def _restore(call: Call, given: Options, target: str, statements: list[Statement
                     return 1
         if role:
             for table in session.tables():
-                session.execute(Statement(f"ALTER TABLE {table} OWNER TO \"{role}\""))
+                session.execute(Statement(f'ALTER TABLE {table} OWNER TO "{role}"'))
     if errors:
         call.warn(f"pg_restore: warning: errors ignored on restore: {errors}")
     return 1 if errors else 0

@@ -179,7 +179,13 @@ def systemctl(call: Call) -> int:
         return 0
     if verb in {"list-units", "list-unit-files"} or not units:
         return _list_units(call, verb, failed="failed" in given.flags or given.value("state") == "failed")
-    return max(_unit(call, verb, unit.removesuffix(".service"), given.flags) for unit in units)
+    statuses = [0]
+    for unit in units:
+        name = unit.removesuffix(".service")
+        if name.endswith(".socket") and _find(call.machine, name.removesuffix(".socket")):
+            continue  # the daemons here open their sockets themselves
+        statuses.append(_unit(call, verb, name, given.flags))
+    return max(statuses)
 
 
 def _list_units(call: Call, verb: str, *, failed: bool) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ LISTENERS: Mapping[str, tuple[str, tuple[int, ...]]] = {
 }  # fmt: skip
 """Which process of a service listens where."""
 
-_SITES = {"freebsd": "/usr/local/etc/apache24/Includes", "debian": "/etc/apache2/sites-enabled"}
+SITES: Mapping[str, str] = {"freebsd": "/usr/local/etc/apache24/Includes", "debian": "/etc/apache2/sites-enabled"}
+"""Where a file `NAME.conf` is a site that the web server serves from its next reload on."""
 
 
 def uname(call: Call) -> None:
@@ -119,32 +121,45 @@ def ss(call: Call) -> None:
             call.say(f"LISTEN 0      100          0.0.0.0:{port:<4} 0.0.0.0:*{who}")
 
 
-def a2site(call: Call) -> None:
-    """a2ensite and a2dissite: the web server sees it at its next reload."""
-    given = call.options("q", long="quiet")
-    on = call.argv[0] == "a2ensite"
-    host = call.machine.host
+_APACHE: Mapping[str, tuple[str, str]] = {"site": ("sites", "Site"), "conf": ("conf", "Conf"), "mod": ("mods", "Module")}
+_MODULES = ("ssl", "rewrite", "headers", "php8.2")
+
+
+def a2switch(call: Call) -> None:
+    """a2ensite, a2dissite, a2enconf, a2disconf, a2enmod, a2dismod: the web server sees it at its next reload."""
+    given = call.options("qf", long="quiet force")
+    found = re.fullmatch("a2(en|dis)(.*)", call.argv[0])
+    if found is None or not given.rest:
+        call.refuse()
+    on = found[1] == "en"
+    folder, kind = _APACHE[found[2]]
     for word in given.rest:
-        name = word.removesuffix(".conf")
-        source = host.path(f"/etc/apache2/sites-available/{name}.conf")
-        enabled = host.path(f"{_SITES['debian']}/{name}.conf")
-        if not source.exists():
-            call.fail(f"ERROR: Site {name} does not exist!")
-        if enabled.exists() == on:
-            call.say(f"Site {name} already {'enabled' if on else 'disabled'}")
-            continue
-        enabled.parent.mkdir(parents=True, exist_ok=True)
-        if on:
-            enabled.write_text(source.read_text("utf-8"), encoding="utf-8")
-        else:
-            enabled.unlink()
+        _switch(call, folder, kind, word.removesuffix(".conf"), on=on, quiet=bool(given.flags & {"q", "quiet"}))
+
+
+def _switch(call: Call, folder: str, kind: str, name: str, *, on: bool, quiet: bool) -> None:
+    host = call.machine.host
+    source = host.path(f"/etc/apache2/{folder}-available/{name}.conf")
+    enabled = host.path(f"/etc/apache2/{folder}-enabled/{name}.conf")
+    if not source.exists() and not (kind == "Module" and name in _MODULES):
+        call.fail(f"ERROR: {kind} {name} does not exist!")
+    if enabled.exists() == on:
+        call.say(f"{kind} {name} already {'enabled' if on else 'disabled'}")
+        return
+    enabled.parent.mkdir(parents=True, exist_ok=True)
+    if on:
+        enabled.write_text(source.read_text("utf-8") if source.exists() else "", encoding="utf-8")
+    else:
+        enabled.unlink()
+    if kind == "Site":
         call.machine.sites[name] = on
-        call.say(f"{'En' if on else 'Dis'}abling site {name}.\n"
+    if not quiet:
+        call.say(f"{'En' if on else 'Dis'}abling {kind.lower()} {name}.\n"
                  "To activate the new configuration, you need to run:\n  systemctl reload apache2")  # fmt: skip
 
 
 def apachectl(call: Call) -> int:
-    """apachectl and apache2ctl: configtest, graceful, start, stop, -S not."""
+    """Apachectl and apache2ctl: configtest, graceful, start, stop, -S not."""
     given = call.options("tk:")
     verb = "configtest" if "t" in given.flags else given.value("k") or (given.rest or ("",))[0]
     service = next((call.machine.services[name] for name in ("apache24", "apache2") if name in call.machine.services), None)
@@ -168,7 +183,8 @@ _BOTH: Mapping[str, Command] = {"uname": uname, "hostname": hostname, "logger": 
 COMMANDS: Mapping[str, Mapping[str, Command]] = {
     "freebsd": {**_BOTH, "sockstat": sockstat},
     "debian": {
-        **_BOTH, "hostnamectl": hostnamectl, "ss": ss, "a2ensite": a2site, "a2dissite": a2site, "apache2ctl": apachectl,
+        **_BOTH, "hostnamectl": hostnamectl, "ss": ss, "apache2ctl": apachectl,
+        **{f"a2{verb}{what}": a2switch for verb in ("en", "dis") for what in _APACHE},
     },
 }  # fmt: skip
 """By system."""
