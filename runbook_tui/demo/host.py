@@ -22,7 +22,7 @@ class Tier(StrEnum):
     PLAIN = "plain"  # high ports, paths in a command's text rewritten, Landlock where the kernel has it
 
 
-PLAIN_PORTS: Mapping[int, int] = {22: 10022, 25: 10025, 53: 10053, 80: 10080, 143: 10143, 993: 10993}
+PLAIN_PORTS: Mapping[int, int] = {22: 10022, 25: 10025, 53: 10053, 80: 10080, 143: 10143, 443: 10443, 993: 10993}
 """Where a well-known port is found in tier plain: the same numbers on each host's own loopback address."""
 
 FULL = "/run/rehearsal/full"
@@ -134,6 +134,7 @@ class Host:
         """Append a line to the host's mail log, in world time, as syslog writes it."""
         stamp = time.strftime("%b %e %H:%M:%S", time.localtime(self.clock.time()))
         path = self.path(self.layout.maillog)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as log:
             log.write(f"{stamp} {self.name} {program}[{os.getpid()}]: {text}\n")
