@@ -1,13 +1,17 @@
-"""The world's side of the supervisor: it says when it is ready, and ends when the supervisor does."""
+"""The world's side of the supervisor: it says when it is ready, and ends when the supervisor does.
+
+World and app each run inside `descendants.leaving_none`, so that what they started ends with them even when there is no
+supervisor any more to see to it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
+import sys
 from typing import TYPE_CHECKING
 
-from runbook_tui.demo.isolation import kernel
 from runbook_tui.demo.supervisor import LIFELINE_VARIABLE, READY, READY_VARIABLE
 
 if TYPE_CHECKING:
@@ -20,11 +24,11 @@ class Parent:
     """Whoever started this process. Without one, as in tests, it hears nothing and never ends."""
 
     def __init__(self, environment: MutableMapping[str, str]) -> None:
-        """Take the descriptors that the environment names, and the names out of it; adopt orphans from now on."""
+        """Take the descriptors that the environment names, and take the names away; from now on TERM ends all."""
         self._report = _taken(environment, READY_VARIABLE)
         self._lifeline = _taken(environment, LIFELINE_VARIABLE)
         self._over = asyncio.Event()
-        kernel.adopt_orphans()
+        signal.signal(signal.SIGTERM, _leave)
 
     def ready(self) -> None:
         """Say that the world can be used."""
@@ -44,6 +48,7 @@ class Parent:
             await self._over.wait()
         finally:
             loop.remove_signal_handler(signal.SIGTERM)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending: no second one may keep it from cleaning up
             if self._lifeline is not None:
                 loop.remove_reader(self._lifeline)
 
@@ -52,6 +57,10 @@ class Parent:
             os.write(self._report, f"{text}\n".encode())
             os.close(self._report)
             self._report = None
+
+
+def _leave(number: int, _: object) -> None:
+    sys.exit(128 + number)
 
 
 def _taken(environment: MutableMapping[str, str], name: str) -> int | None:

@@ -7,9 +7,14 @@ import signal
 import subprocess
 import time
 from collections import defaultdict
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runbook_tui.demo.isolation import kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MARK = "MAILRUNBOOK_DEMO"
 """The variable of the environment that every process of a world has: the world's folder."""
@@ -53,6 +58,16 @@ def kill_descendants(seconds: float = 3.0) -> None:
     while (living := descendants(os.getpid())) and time.monotonic() < deadline:
         kill_all(living)
         time.sleep(0.005)
+
+
+@contextmanager
+def leaving_none() -> Iterator[None]:
+    """Kill at the end all that this process and its descendants started, also what got a session of its own."""
+    kernel.adopt_orphans()
+    try:
+        yield
+    finally:
+        kill_descendants()
 
 
 def kill_all(processes: list[int]) -> None:

@@ -42,7 +42,7 @@ def build(root: Path, *, standins: Path, python: Path) -> None:
         _show(Path("/", folder), root / folder)
     _show_children(Path("/usr"), root / "usr", own={"local"})
     _show_children(Path("/usr/local"), root / "usr/local", own={"etc", "www"})
-    if not str(python).startswith("/usr/"):
+    if not python.is_relative_to("/usr"):
         _show(python, root / str(python).lstrip("/"))
     _make_devices(root / "dev")
     kernel.bind_read_only("/proc", str(root / "proc"))  # of this pid namespace; /proc/sys belongs to the machine
