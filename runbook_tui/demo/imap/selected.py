@@ -109,7 +109,7 @@ class Selected:
             except FileNotFoundError:
                 message = None
             missing = missing or message is None
-        if missing:
+        if missing and not command.uid:  # a UID that is gone is none, a number that is gone is a mail
             raise no("[EXPUNGEISSUED] Some of the requested messages no longer exist.")
         return "Fetch completed."
 

@@ -75,6 +75,9 @@ _SECTIONS: Mapping[str, str] = {
 }  # fmt: skip
 """What may stand in a section: `*` anything, nothing the settings of the outside."""
 
+_LATE = ("protocol ", "local ", "remote ")
+"""The sections that doveconf shows after everything else."""
+
 _SETTING = re.compile(r"([A-Za-z0-9_]+)\s*=\s*(.*)")
 _OPENING = re.compile(r'([A-Za-z0-9_]+)(?:\s+("[^"]*"|[^\s{]+))?\s*\{')
 _CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -108,7 +111,7 @@ class Section:
         for section in self.sections:
             title = f"{section.kind} {section.name}".rstrip()
             lines.setdefault(title, []).extend([f"{title} {{", *section.written(depth + 1), "}"])
-        for name in sorted(lines):
+        for name in sorted(lines, key=lambda name: (name.startswith(_LATE), name)):
             yield from (("  " if depth else "") + line for line in lines[name])
 
 
@@ -165,7 +168,9 @@ class Reader:
             self._section(where, opened, opening[1], (opening[2] or "").strip('"'))
         elif setting := _SETTING.fullmatch(line):
             name, value = setting[1], setting[2].strip('"')
-            _check(where, self._allowed(), name, value)
+            if (allowed := self._allowed()) is not None and name not in allowed:
+                raise self._unknown(where, name)
+            _check(where, name, value)
             section.settings[name] = value
             section.lines[name] = where
         else:
@@ -173,15 +178,20 @@ class Reader:
 
     def _section(self, where: str, opened: str, kind: str, name: str) -> None:
         if kind not in _SECTIONS:
-            raise _wrong(where, f"Unknown section name: {kind}")
+            raise self._unknown(where, f"{kind} {{ {kind}")
         parent = self._open[-1]
         same = (known for known in parent.sections if name and (known.kind, known.name) == (kind, name))
         section = next(same, None)
         if section is None:
-            section = Section(kind, name)
+            shown_anyway = {"location": "", "prefix": ""} if kind == "namespace" else {}
+            section = Section(kind, name, settings=shown_anyway)
             parent.sections.append(section)
         section.opened = opened
         self._open.append(section)
+
+    def _unknown(self, where: str, name: str) -> ServiceError:
+        kinds = [section.kind for section in self._open if _SECTIONS.get(section.kind)]
+        return _wrong(where, f"Unknown setting: {' { '.join([*kinds, name])}")
 
     def _allowed(self) -> frozenset[str] | None:
         kind = self._open[-1].kind
@@ -191,9 +201,7 @@ class Reader:
         return frozenset(names.split()) if names else KNOWN
 
 
-def _check(where: str, allowed: frozenset[str] | None, name: str, value: str) -> None:
-    if allowed is not None and name not in allowed:
-        raise _wrong(where, f"Unknown setting: {name}")
+def _check(where: str, name: str, value: str) -> None:
     if name in _CHOICES and value not in _CHOICES[name]:
         raise _wrong(where, f"Invalid value: {value}")
     if name in _NUMBERS and not value.isdigit():

@@ -31,7 +31,7 @@ SOCKETS = "/run/dovecot"
 
 
 def doveadm(call: Call) -> int | None:
-    """The administrator's command, doveadm(1): users, mailboxes, mails, clients."""
+    """Run the administrator's command: users, mailboxes, mails, clients."""
     options = call.options("f:u:Ats")
     for words in (2, 1):
         action = _ACTIONS.get(" ".join(options.rest[:words]))
@@ -296,7 +296,7 @@ def _found(call: Call, options: Options, query: Sequence[str]) -> list[tuple[str
 def _field(name: str, title: str, mailbox: Mailbox, mail: Message) -> str:
     if name.startswith("hdr."):
         lines = fields(mailbox.content(mail), [name.removeprefix("hdr.").encode()])
-        return re.sub(r"\r\n[ \t]+", " ", lines.decode("utf-8", "replace")).partition(":")[2].strip()
+        return lines.decode("utf-8", "replace").partition(":")[2].strip().replace("\r\n", "\n")
     return {"mailbox": title, "mailbox-guid": mailbox.guid}.get(name) or str(_FETCH[name](mail))
 
 

@@ -18,7 +18,7 @@ BROKEN = 89
 
 
 def dovecot(call: Call) -> int | None:
-    """The daemon's command, dovecot(1): start, stop, reload, show settings."""
+    """Run the daemon's command: start, stop, reload, show settings."""
     options = call.options("Fnac:", long="version")
     match options.rest:
         case ():
@@ -36,7 +36,7 @@ def dovecot(call: Call) -> int | None:
 
 
 def doveconf(call: Call) -> int | None:
-    """The command that shows settings, doveconf(1): -n, -a, -d, -h and names."""
+    """Run the command that shows settings: -n, -a, -d, -h and names."""
     _show(call, call.options("nadhc:"))
     return None
 

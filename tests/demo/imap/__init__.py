@@ -1,0 +1,1 @@
+"""The embedded world's IMAP server, its files, and Dovecot's commands."""
