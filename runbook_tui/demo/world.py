@@ -189,13 +189,20 @@ class World:
         databases = Databases(host)
         daemons: dict[str, Service] = {
             "postfix": postfix, "dovecot": imap, "database": databases, "ssh": self._ssh[host.name],
-            "web": WebServer(host), "cron": Cron(host, self.confinement.run),
+            "web": self._web(host, databases, tls), "cron": Cron(host, partial(self.confinement.run, host)),
             "spamd": Quiet(running=host.name == "old"),
         }  # fmt: skip
         if host.name == "old":
             daemons["named"] = self.authoritative
         known = services.named(host.layout.system, daemons)
         return Machine(host, self, postfix, imap, databases, known)
+
+    def _web(self, host: Host, databases: Databases, tls: ssl.SSLContext) -> WebServer:
+        known = self.addresses()
+        return WebServer(
+            host, database=lambda: "roundcube" in databases.owners, server_tls=tls, client_tls=self._authority.client,
+            address_of=lambda name: known.get(name, host.address if name == "localhost" else name),
+        )  # fmt: skip
 
     def _server_tls(self, host: Host) -> ssl.SSLContext:
         certificate = self._certificate("old" if host.name == "desk" else host.name)
