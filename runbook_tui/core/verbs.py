@@ -189,6 +189,16 @@ def has_way_back(state: RunState, action: Action) -> bool:
     return backup or bool(fitting(state, action).undos)
 
 
+def passed_no_return(state: RunState, action: Action) -> Action | None:
+    """Give the point of no return that is passed, where the action is not after it; None when there is none."""
+    order = [a.id for a in state.runbook.actions()]
+    final = [
+        a for a in state.runbook.actions()
+        if a.no_return and state.of(a.id).status in {Status.DONE, Status.BY_HAND}
+    ]  # fmt: skip
+    return next((a for a in final if order.index(action.id) <= order.index(a.id)), None)
+
+
 def _open_before(state: RunState, action: Action) -> str:
     """Give the number of an earlier action of the same step that is not settled; what is another item's may wait."""
     step = state.runbook.step(action.step)
