@@ -179,9 +179,9 @@ class SettleScreen(Dialog[list[Answer]]):
         kind = self._selected("kind")
         if kind and kind != self._now.kind:
             yield Answer(Settlement.KIND, kind)
-        condition = self._selected("when")
-        if condition and (condition == "yes") is not self._state.answers.conditions.get(condition(self._action)):
-            yield Answer(Settlement.WHEN, condition)
+        true_here = self._selected("when")
+        if true_here and (true_here == "yes") is not self._state.answers.conditions.get(condition(self._action)):
+            yield Answer(Settlement.WHEN, true_here)
         way = self._selected("alt")
         if way and self._action.alt is not None and way != self._chosen(self._action.alt[0]):
             yield Answer(Settlement.ALT, way)
