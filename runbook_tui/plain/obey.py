@@ -89,7 +89,7 @@ def _say(out: Output, lines: list[str]) -> None:
 
 
 async def _settle(engine: Engine, out: Output, text: str, action: str) -> None:
-    """Obey `set host NAME`, `set mode MODE`, `set kind KIND`, and `set WHAT=VALUE`: a literal, a list, os, when, alt."""
+    """Obey `set host NAME`, `set mode MODE`, `set kind KIND`; `set WHAT=VALUE` for a literal, list, os, when, alt."""
     what, _, value = text.partition(" ")
     value = value.strip()
     if what in {"host", "mode", "kind"} and value and "=" not in what:

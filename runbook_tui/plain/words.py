@@ -51,8 +51,10 @@ USAGE = {
     Word.NOTE: ("note TEXT", "write a note into the transcript"),
     Word.STOP: ("stop [kill]", "stop the running action: TERM first, KILL when that was not enough"),
     Word.SET: (
-        "set host NAME | set os=WORD | set LITERAL=VALUE | set LIST=A,B | set mode MODE | set kind run|file|manual | "
-        "set when=yes|no | set alt=WAY",
+        (
+            "set host NAME | set mode MODE | set kind run|file|manual | set os=WORD | set when=yes|no | set alt=WAY"
+            " | set LITERAL=VALUE | set LIST=A,B"
+        ),
         "settle what holds it",
     ),
     Word.ACCEPT: ("accept", "I read it, it is right"),

@@ -44,7 +44,7 @@ async def test_a_gate_is_asked_and_overridden(tmp_path: Path) -> None:
         await desk.hear("^1.1 now: .*to do")
         await desk.hear("^1.1 gate mx: ada said so at .*: dig says new")
         desk.say("yes")
-        await desk.hear("^1.1 done")
+        await desk.hear("^1.1 done in ")
 
 
 async def test_a_condition_and_a_choice_are_answered(tmp_path: Path) -> None:
@@ -57,10 +57,9 @@ async def test_a_condition_and_a_choice_are_answered(tmp_path: Path) -> None:
         await desk.hear("^1.1 set when=yes or set when=no answers it")
         desk.say("set when=perhaps", "set when=no")
         await desk.hear("^1.1 refused: 'perhaps' is neither yes nor no")
-        await desk.hear("when is now no")
         await desk.hear("^1.2 next: .*which one is taken")
+        await desk.hear("when is now no")
         desk.say("set alt=none")
-        await desk.hear("alt is now none")
         await desk.hear("^1.3 next: c on local, to do")
         desk.say("confirm", "yes")
         await desk.hear("every step is settled")
@@ -88,7 +87,7 @@ async def test_a_dry_run_stands_above_the_command(tmp_path: Path) -> None:
         await desk.hear("^1.1 dry run ended: FAILED: exit status 2")
         await desk.hear("^1.1 command echo real")
         await desk.hear("^1.1 warning: the dry run did not end well: exit status 2")
-        await desk.hear("^1.1 done")
+        await desk.hear("^1.1 done in ")
 
 
 async def test_the_point_of_no_return_is_said_everywhere(tmp_path: Path) -> None:
@@ -103,5 +102,5 @@ async def test_the_point_of_no_return_is_said_everywhere(tmp_path: Path) -> None
         await desk.hear("^1.2 asks: type local to run it")
         await desk.hear("^1.2 not run: that was not the answer")
         desk.say("confirm", "local")
-        await desk.hear("^1.2 done")
+        await desk.hear("^1.2 done in ")
         assert desk.engine.state.of("b").status is Status.DONE
