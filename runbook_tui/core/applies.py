@@ -1,4 +1,4 @@
-"""Which actions belong to this migration: what is known of the hosts decides it. The one place that says `n/a`."""
+"""Which actions belong to this migration: hosts, conditions and choices decide it. The one place that says `n/a`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runbook_tui.core.run import SETTLED, RunState, Status
 
 if TYPE_CHECKING:
-    from runbook_tui.core.model import Action, HostName, Step, Undo, Verify
+    from runbook_tui.core.model import Action, HostName, Runbook, Step, Undo, Verify
 
 NOT_HERE = "n/a"
 """The word of what does not apply here, where a state's word would stand."""
@@ -117,5 +117,35 @@ def _other_system(state: RunState, action: Action) -> str:
     return f"for {action.os}; {host} is {system}" if system and system != action.os else ""
 
 
-REASONS = (_other_system,)
+# ---- `when=` and `alt=`
+
+
+def condition(action: Action) -> str:
+    """Give the sentence by which an answer is known: the same sentence is answered once for the whole run.
+
+    One that speaks of the item of an `each=` is another sentence for every item.
+    """
+    return f"{action.when} ({action.item})" if any(text in action.when for text in action.bound) else action.when
+
+
+def choices(runbook: Runbook, group: str) -> list[str]:
+    """Give the choices of a group of alternatives, in the order of the runbook."""
+    found = [action.alt[1] for action in runbook.actions() if action.alt is not None and action.alt[0] == group]
+    return list(dict.fromkeys(found))
+
+
+def _condition(state: RunState, action: Action) -> str:
+    sentence = condition(action)
+    return f"not here: {sentence}" if state.answers.conditions.get(sentence) is False else ""
+
+
+def _alternative(state: RunState, action: Action) -> str:
+    if action.alt is None:
+        return ""
+    group, choice = action.alt
+    chosen = state.answers.choices.get(group, choice)
+    return "" if chosen == choice else f"{choice}: {chosen} was chosen"
+
+
+REASONS = (_other_system, _condition, _alternative)
 """Why an action may not apply here, the first that does is told."""

@@ -40,6 +40,8 @@ class Settlement(StrEnum):
     CONSENT = "consent"
     OS = "os"
     LIST = "list"
+    WHEN = "when"
+    ALT = "alt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +79,9 @@ class VarsSet(Event):
 class Settled(Event):
     """The operator answered what held an action back.
 
-    `subject` is the literal's text for `literal`, the host for `os`, the list for `list`, else empty; `action` is
-    empty for what holds for the whole run. `os` without an action is what the host itself answered.
+    `subject` is the literal's text for `literal`, the host for `os`, the list for `list`, the sentence for `when`, the
+    group for `alt`, else empty; `action` is empty for what holds for the whole run. `os` without an action is what the
+    host itself answered.
     """
 
     type: ClassVar[str] = "settled"

@@ -22,6 +22,7 @@ from runbook_tui.core.run import (
     Answers,
     Attempt,
     CheckReading,
+    GateAnswer,
     Note,
     RunState,
     Status,
@@ -135,6 +136,11 @@ def _apply(state: RunState, record: ev.Record) -> RunState:
             return _action(state, e.action, status=Status.BY_HAND, reason=e.note, at=at)
         case ev.Noted() as e:
             return replace(state, notes=(*state.notes, Note(at, e.by, e.text, e.action)))
+        case ev.GateOverridden() as e:
+            action = state.runbook.action(e.action)
+            key = (action.written_id if action is not None else e.action, e.gate)
+            answer = GateAnswer(e.action, e.gate, e.reason, e.by, at)
+            return replace(state, gates=MappingProxyType({**state.gates, key: answer}))
         case ev.CheckTurned() as e:
             reading = CheckReading(e.state, e.value, e.detail, at)
             return replace(state, checks=MappingProxyType({**state.checks, e.check: reading}))
@@ -215,6 +221,10 @@ def _settle(state: RunState, e: ev.Settled) -> Answers:
             return _answer_literals(state, {e.subject: e.value})
         case ev.Settlement.OS:
             return replace(answers, systems=MappingProxyType({**answers.systems, e.subject: e.value}))
+        case ev.Settlement.WHEN:
+            return replace(answers, conditions=MappingProxyType({**answers.conditions, e.subject: e.value == "yes"}))
+        case ev.Settlement.ALT:
+            return replace(answers, choices=MappingProxyType({**answers.choices, e.subject: e.value}))
         case ev.Settlement.CONSENT | ev.Settlement.LIST:
             return answers
 

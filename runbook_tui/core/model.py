@@ -94,6 +94,9 @@ class HoldCode(StrEnum):
     SYSTEM = "system"  # connecting to the host in `subject`, or `set os=WORD`
     CONTRADICTION = "contradiction"  # `accept`, or `set os=WORD`
     LIST = "list"  # `set LIST=A,B`
+    WHEN = "when"  # `set when=yes|no`
+    ALT = "alt"  # `set alt=CHOICE`
+    GATE = "gate"  # `override REASON`
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,8 +258,9 @@ class Action:
     """One fence, file, manual or wait item: what is confirmed, skipped, retried on its own.
 
     `text` is the command or the file's content as written, literals not resolved. `timeout` and `wait_for`
-    are seconds. `holds` are the reasons known from the file alone; literals and needs are found by
-    `run.holds()`. `digest` is the sha256 of kind, host, text and attributes: "changed since you ran it".
+    are seconds. `gates` name checks, `when` is a sentence, `alt` a group and its choice. `holds` are the reasons
+    known from the file alone; literals, needs, conditions and gates are found by `settle.holds()`. `digest` is the
+    sha256 of kind, host, text and attributes: "changed since you ran it".
     `os` is the system it is for, empty for any. With `each` it stands for one action an item of the list; `item` is
     set on those, and `bound` has the item by the texts that stand for it (`each.expand`).
     """
@@ -278,6 +282,11 @@ class Action:
     cwd: str = ""
     wait_for: float | None = None
     needs: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
+    when: str = ""
+    alt: tuple[str, str] | None = None
+    optional: bool = False
+    dry_run: str = ""
     danger: bool = False
     no_return: bool = False
     no_log: bool = False

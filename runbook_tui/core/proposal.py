@@ -14,6 +14,25 @@ YES = "y"
 """What the app's key and line mode's `yes` stand for where nothing has to be typed."""
 
 
+NO_RETURN = "no way back after this: it is the point of no return"
+"""What is said of a `.no-return` action wherever there is room for a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What an action's dry run said: its command, its output (cleaned, bounded) and how it ended, in words."""
+
+    command: str
+    output: str
+    ended: str
+    well: bool
+
+    @property
+    def text(self) -> str:
+        """Give all of it as it is recorded."""
+        return f"dry run: {self.command}\n{self.output}{'' if self.well else 'FAILED: '}{self.ended}\n"
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """One confirmation. What is confirmed is exactly this object: `sha256` is of `command`'s UTF-8 bytes.
@@ -21,7 +40,8 @@ class Proposal:
     `user`, `name`, `address`, `fingerprint` are as the live connection reports them; empty for a wait.
     `written` is the runbook's command where the operator edited it, else empty. `detail` is a file's diff
     or when a wait ends. `stdin` is a file's new content. `wants` is `YES` or the words that must be typed.
-    `attempt` is the id it would have: a proposal is stale once another attempt took that id.
+    `gates` say how each gate of the action was answered, `dry_run` what it would do. `no_return` means that nothing
+    leads back once it ran. `attempt` is the id it would have: a proposal is stale once another attempt took that id.
     """
 
     attempt: str
@@ -44,6 +64,9 @@ class Proposal:
     warnings: tuple[str, ...]
     danger: bool
     wants: str
+    gates: tuple[str, ...] = ()
+    dry_run: DryRun | None = None
+    no_return: bool = False
 
     @property
     def sha256(self) -> str:

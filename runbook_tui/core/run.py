@@ -133,10 +133,22 @@ class CheckReading:
 
 
 @dataclass(frozen=True, slots=True)
+class GateAnswer:
+    """What the operator saw, or why it may be let through, where a gate was asked about."""
+
+    action: str
+    gate: str
+    reason: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Answers:
     """What the operator settled. Per action: host, mode, kind, accepted.
 
-    For the run: literals by their text, systems by host, the items of lists by name.
+    For the run: literals by their text, systems by host, the items of lists by name, whether the sentence of a `when=`
+    is true here, each group's choice.
     """
 
     hosts: Mapping[str, HostName] = field(default_factory=dict)
@@ -146,6 +158,8 @@ class Answers:
     literals: Mapping[str, str] = field(default_factory=dict)
     systems: Mapping[str, str] = field(default_factory=dict)
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    conditions: Mapping[str, bool] = field(default_factory=dict)
+    choices: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +167,7 @@ class RunState:
     """All that is known of a run. Only `fold.apply` makes a new one; widgets and line mode render it.
 
     `runbook` has an action for every item of a list that is known, `written` is it as the file has it. `systems` are
-    what the hosts themselves answered.
+    what the hosts themselves answered. `gates` is by action, as the file has it, and gate.
     """
 
     runbook: Runbook
@@ -176,6 +190,7 @@ class RunState:
     notes: tuple[Note, ...] = ()
     checks: Mapping[str, CheckReading] = field(default_factory=dict)
     pins: Mapping[str, ev.HostPinned] = field(default_factory=dict)
+    gates: Mapping[tuple[str, str], GateAnswer] = field(default_factory=dict)
     resumes: tuple[tuple[datetime, str], ...] = ()
     paused: str = ""
     closed: bool = False

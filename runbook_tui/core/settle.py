@@ -6,10 +6,14 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from runbook_tui.core import gates
 from runbook_tui.core.applies import (
+    choices,
+    condition,
     contradiction,
     fitting,
     host_of,
+    not_for,
     settled,
     standing,
     system_hosts,
@@ -134,6 +138,8 @@ def effective(state: RunState, action: Action) -> Action:
         text=put(action.text),
         cwd=put(action.cwd),
         expect=put(action.expect),
+        dry_run=put(action.dry_run),
+        when=put(action.when),
         verifies=tuple(replace(v, text=put(v.text), cwd=put(v.cwd), expect=put(v.expect)) for v in action.verifies),
         undos=tuple(replace(u, text=put(u.text), cwd=put(u.cwd)) for u in action.undos),
         outputs=tuple(replace(o, text=put(o.text)) for o in action.outputs),
@@ -142,8 +148,11 @@ def effective(state: RunState, action: Action) -> Action:
 
 def holds(state: RunState, action: Action) -> tuple[Hold, ...]:
     """Give every reason that holds the action back now, in the order in which they are best settled."""
+    if not_for(state, action):
+        return ()
     now = effective(state, action)
-    found = [hold for hold in action.holds if not _lifted(state, action, now, hold)]
+    found = _choice_holds(state, action, now)
+    found += [hold for hold in action.holds if not _lifted(state, action, now, hold)]
     if action.each is not None and not action.item:
         found.append(Hold(HoldCode.LIST, f"the list {action.each.list} is not known yet", action.each.list))
     if now.kind in {ActionKind.COMMAND, ActionKind.FILE}:
@@ -158,7 +167,31 @@ def holds(state: RunState, action: Action) -> tuple[Hold, ...]:
     found += [
         Hold(HoldCode.NEEDS, f"{need} comes first", need) for need in action.needs if not _is_settled(state, need)
     ]
-    return tuple(found)
+    return (*found, *_gate_holds(state, action))
+
+
+def _choice_holds(state: RunState, action: Action, now: Action) -> list[Hold]:
+    """Give what has to be known before it is known whether the action applies at all."""
+    found = []
+    if action.when and condition(action) not in state.answers.conditions:
+        found.append(Hold(HoldCode.WHEN, f"only when: {now.when}; is it so here?", condition(action)))
+    if action.alt is not None and action.alt[0] not in state.answers.choices:
+        group = action.alt[0]
+        ways = ", ".join(choices(state.runbook, group))
+        found.append(Hold(HoldCode.ALT, f"it is one of several ways for {group} ({ways}); which one is taken?", group))
+    return found
+
+
+def _gate_holds(state: RunState, action: Action) -> list[Hold]:
+    values = {**_values(state), **action.bound}
+
+    def put(text: str) -> str:
+        return resolve(text, state.runbook.literals, values)
+
+    return [
+        Hold(HoldCode.GATE, gates.question(state.runbook, action, gate, put), gate)
+        for gate in gates.open_gates(state, action)
+    ]
 
 
 def _lifted(state: RunState, action: Action, now: Action, hold: Hold) -> bool:
@@ -212,7 +245,7 @@ def _system_holds(state: RunState, action: Action) -> list[Hold]:
 
 def _text_holds(state: RunState, action: Action, now: Action) -> list[Hold]:
     found: list[Hold] = []
-    parts = [action.text, action.cwd, action.expect, *(o.text for o in action.outputs)]
+    parts = [action.text, action.cwd, action.expect, action.dry_run, *(o.text for o in action.outputs)]
     for proof in action.verifies:
         parts += [proof.text, proof.cwd, proof.expect]
     for undo in action.undos:
@@ -280,6 +313,16 @@ def check_answer(state: RunState, action_id: str, what: Settlement, value: str, 
             _check_system(state, subject, value)
         case Settlement.LIST:
             _check_list(state, subject, value)
+        case Settlement.WHEN:
+            if action is None or not action.when:
+                raise Refused("it has no condition to be answered")
+            if value not in {"yes", "no"}:
+                raise Refused(f"{value!r} is neither yes nor no")
+        case Settlement.ALT:
+            if action is None or action.alt is None:
+                raise Refused("it is not one of several ways")
+            if value not in (known := choices(state.runbook, action.alt[0])):
+                raise Refused(f"{value!r} is none of the ways for {action.alt[0]}", f"Ways: {', '.join(known)}.")
         case _:
             return
 

@@ -15,6 +15,7 @@ from runbook_tui.core.applies import (
     unknown_systems,
 )
 from runbook_tui.core.events import Role
+from runbook_tui.core.gates import open_gates
 from runbook_tui.core.model import ActionKind, Hold, HoldCode
 from runbook_tui.core.run import SETTLED, RunState, Status, Verb
 from runbook_tui.core.settle import holds, shown_status
@@ -31,7 +32,6 @@ RERUN_WORD = "rerun"
 """What must be typed instead of `y` after an unknown outcome (ARCHITECTURE.md, key r)."""
 
 NOT_BUILT = {
-    Verb.OVERRIDE: "gates are not built yet, so there is none to override",
     Verb.RELOAD: "adopting an edited runbook is not built yet; this run goes on with its own copy",
     Verb.RECHECK: "recheck is not built yet",
     Verb.ROLLBACK: "rolling back several steps is not built yet; undo them one by one",
@@ -55,6 +55,7 @@ def allowed(state: RunState, action_id: str, *, read_only: bool = False) -> Mapp
         Verb.SKIP: _why_not_skip(state, action),
         Verb.DONE: _why_not_mark(state, action),
         Verb.SETTLE: _why_not_settle(state, action),
+        Verb.OVERRIDE: _why_not_override(state, action),
         Verb.STOP: "" if state.running else "nothing is running",
         Verb.NOTE: "",
         **NOT_BUILT,
@@ -147,6 +148,21 @@ def _why_not_undo(state: RunState, action: Action) -> str:
     return ""
 
 
+def _why_not_override(state: RunState, action: Action) -> str:
+    """A gate is asked about last: what was seen before the rest was settled says little about the moment itself."""
+    if not action.gates:
+        return "it has no gate"
+    if already := _why_not_skip(state, action):
+        return already
+    if not open_gates(state, action):
+        return "its gates are answered"
+    if other := [h.why for h in holds(state, action) if h.code is not HoldCode.GATE and not _asked_on_connecting(h)]:
+        return "first: " + "; ".join(other)
+    if before := _open_before(state, action):
+        return f"{before} of the same step comes first"
+    return ""
+
+
 def _why_not_skip(state: RunState, action: Action) -> str:
     if busy := _busy(state, action) if state.running and state.running.action == action.id else "":
         return busy
@@ -171,6 +187,16 @@ def has_way_back(state: RunState, action: Action) -> bool:
     kind = state.answers.kinds.get(action.id, action.kind)
     backup = kind is ActionKind.FILE and action.file is not None and action.file.backup
     return backup or bool(fitting(state, action).undos)
+
+
+def passed_no_return(state: RunState, action: Action) -> Action | None:
+    """Give the point of no return that is passed, where the action is not after it; None when there is none."""
+    order = [a.id for a in state.runbook.actions()]
+    final = [
+        a for a in state.runbook.actions()
+        if a.no_return and state.of(a.id).status in {Status.DONE, Status.BY_HAND}
+    ]  # fmt: skip
+    return next((a for a in final if order.index(action.id) <= order.index(a.id)), None)
 
 
 def _open_before(state: RunState, action: Action) -> str:

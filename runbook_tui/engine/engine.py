@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from runbook_tui.checks import probes
 from runbook_tui.checks.watch import CheckView, Watch
 from runbook_tui.core import events as ev
-from runbook_tui.core.applies import host_of, settled, system_word, unknown_systems
+from runbook_tui.core.applies import condition, host_of, settled, system_word, unknown_systems
 from runbook_tui.core.errors import Refused, StateDirError
 from runbook_tui.core.feed import Feed
 from runbook_tui.core.fold import recover
+from runbook_tui.core.gates import open_gates
 from runbook_tui.core.markdown.drift import Drift, compare
 from runbook_tui.core.model import HostName
 from runbook_tui.core.proposal import YES, Proposal
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from runbook_tui.ports import Clock, Journal, OutputStore, OutputWriter, ShellFactory
 
 READ_ONLY = "this run was opened read-only"
+
+WHOLE_RUN = frozenset({ev.Settlement.LITERAL, ev.Settlement.LIST, ev.Settlement.WHEN, ev.Settlement.ALT})
+"""Answers that hold for every action, not only for the one they were given on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,9 +234,11 @@ class Engine:
         self._execute(proposal, proposal.host, writer)
 
     async def skip(self, action_id: str, reason: str) -> None:
-        """Skip an action, or leave a wait early, for a reason."""
+        """Skip an action, or leave a wait early, for a reason; what is optional needs none."""
         self._require(action_id, Verb.SKIP)
-        reason = _wanted(reason, "a reason")
+        action = self.state.runbook.action(action_id)
+        optional = action is not None and action.optional
+        reason = "optional" if optional and not reason.strip() else _wanted(reason, "a reason")
         self._recorder.intend(ev.Skipped(action=action_id, reason=reason, by=self._opening.operator))
         self._close_when_settled()
 
@@ -242,6 +248,20 @@ class Engine:
         self._recorder.intend(ev.MarkedDone(action=action_id, note=_wanted(note, "a note"), by=self._opening.operator))
         self._close_when_settled()
 
+    async def override(self, action_id: str, reason: str) -> None:
+        """Let an action through every gate that is open: the operator looked, and says what was seen.
+
+        Raises:
+            Refused: nothing was said, the action has no open gate, or something else holds it back.
+        """
+        self._require(action_id, Verb.OVERRIDE)
+        reason = _wanted(reason, "what you saw, or why it may go on,")
+        action = self.state.runbook.action(action_id)
+        for gate in open_gates(self.state, action) if action is not None else ():
+            self._recorder.intend(
+                ev.GateOverridden(action=action_id, gate=gate, reason=reason, by=self._opening.operator)
+            )
+
     async def note(self, action_id: str, text: str) -> None:
         """Put a note into the transcript, under an action or (empty id) under the run."""
         self._require(action_id, Verb.NOTE)
@@ -250,17 +270,23 @@ class Engine:
     async def settle(self, action_id: str, what: ev.Settlement, value: str = "", subject: str = "") -> None:
         """Answer what holds an action back. `subject` is the literal's text, the list's name or (`os`) the host.
 
+        A literal, the sentence of a `when=` and a choice between alternatives hold for the whole run.
+
         Raises:
             Refused: the value is not one that can stand there; the sentence says which can.
         """
-        whole_run = what in {ev.Settlement.LITERAL, ev.Settlement.LIST}
+        whole_run = what in WHOLE_RUN
         if what is ev.Settlement.OS:
-            subject, value = subject or self._host_of(action_id), system_word(value) or value
-        if not whole_run:
+            value = system_word(value) or value
+        if what in {ev.Settlement.LITERAL, ev.Settlement.LIST}:
+            if self._read_only:
+                raise Refused(READ_ONLY)
+        else:
             self._require(action_id, Verb.SETTLE)
-        elif self._read_only:
-            raise Refused(READ_ONLY)
+        subject = subject or self._asked_about(action_id, what)
         check_answer(self.state, action_id, what, value, subject)
+        if self.state.closed and what in {ev.Settlement.OS, ev.Settlement.WHEN, ev.Settlement.ALT}:
+            self._recorder.intend(ev.Reopened(by=self._opening.operator))
         self._recorder.intend(
             ev.Settled(what=what, value=value or "yes", subject=subject, action="" if whole_run else action_id)
         )
@@ -387,9 +413,18 @@ class Engine:
         if verb is not Verb.NOTE:
             self._recorder.flush()
 
-    def _host_of(self, action_id: str) -> str:
+    def _asked_about(self, action_id: str, what: ev.Settlement) -> str:
+        """Give what an answer on an action is about: its host's system, its condition, its group of alternatives."""
         action = self.state.runbook.action(action_id)
-        return (host_of(self.state, action) if action else None) or ""
+        match what:
+            case ev.Settlement.OS if action is not None:
+                return host_of(self.state, action) or ""
+            case ev.Settlement.WHEN if action is not None:
+                return condition(action)
+            case ev.Settlement.ALT if action is not None and action.alt is not None:
+                return action.alt[0]
+            case _:
+                return ""
 
     async def _ask_systems(self, action_id: str, verb: Verb) -> None:
         """Connect to the hosts whose system decides whether the action applies, and is not known yet."""
@@ -409,11 +444,16 @@ class Engine:
         return Verb.RETRY if not self.allowed(action_id)[Verb.RETRY] else Verb.CONFIRM
 
     def _confirmation(self, proposal: Proposal, typed: str) -> ev.Confirmed:
+        dry = proposal.dry_run
+        action = self.state.runbook.action(proposal.action)
+        if dry is not None and action is not None and action.no_log:
+            dry = replace(dry, output="(its output is withheld, as .no-log asks)\n")
+        detail = "\n".join(part for part in (dry.text if dry else "", proposal.detail) if part)
         return ev.Confirmed(
             action=proposal.action, attempt=proposal.attempt, role=proposal.role, host=proposal.host or "",
             user=proposal.user, address=proposal.address, fingerprint=proposal.fingerprint,
             command=proposal.command, sha256=proposal.sha256, by=self._opening.operator,
-            typed="" if proposal.wants == YES else typed, written=proposal.written, detail=proposal.detail,
+            typed="" if proposal.wants == YES else typed, written=proposal.written, detail=detail,
             warnings=proposal.warnings,
         )  # fmt: skip
 

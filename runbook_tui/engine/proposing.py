@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from runbook_tui.core import filestep
+from runbook_tui.core import filestep, gates
 from runbook_tui.core.applies import not_for, step_settled
 from runbook_tui.core.cksum import cksum
 from runbook_tui.core.errors import HostError, Refused
 from runbook_tui.core.events import Role
 from runbook_tui.core.model import LOCAL, Action, ActionKind, HostName
-from runbook_tui.core.proposal import YES, Proposal
+from runbook_tui.core.proposal import NO_RETURN, YES, DryRun, Proposal
 from runbook_tui.core.run import RunState, Status, Verb
 from runbook_tui.core.script import wrap
 from runbook_tui.core.settle import effective
 from runbook_tui.core.text import clean_line
-from runbook_tui.core.verbs import RERUN_WORD, number_of, word
+from runbook_tui.core.verbs import RERUN_WORD, number_of, passed_no_return, word
+from runbook_tui.engine.looking import READ_TIMEOUT, dry_run, look
 from runbook_tui.ports import OutcomeUnknownError
 
 if TYPE_CHECKING:
     from runbook_tui.engine.connections import Connections
     from runbook_tui.ports import Clock, Identity
-
-READ_TIMEOUT = 30.0
-"""Seconds a read-only look at a file may take."""
 
 SYSTEM_ASKED = "uname -s; grep '^ID=' /etc/os-release"
 """How a host is asked which system it is."""
@@ -55,6 +52,9 @@ class Proposer:
                 continue
             if now.kind is ActionKind.FILE and now.file and now.host not in {None, LOCAL}:
                 lines.append(f"read {now.file.path} on {now.host} before its change is shown")
+            if now.dry_run and now.kind in {ActionKind.COMMAND, ActionKind.FILE} and now.host is not None:
+                what = " ".join(now.dry_run.split())
+                lines.append(f"run on {now.host}, before {number_of(state, now.id)} is confirmed: {what}")
         return lines
 
     async def propose(self, state: RunState, action_id: str, verb: Verb, edited: str | None) -> Proposal:
@@ -80,16 +80,18 @@ class Proposer:
         if not text.strip():
             raise Refused("the command is empty")
         identity = await self._identity(action)
+        dry = await self._dry_run(identity, action)
         changed = edited is not None and edited != action.text
         return self._proposal(
             state, action, identity, wrap(text, action.cwd), written=action.text if changed else "",
-            done_when=_done_when(action), way_back=_way_back(action),
+            done_when=_done_when(action), way_back=_way_back(action), dry=dry,
         )  # fmt: skip
 
     async def _file(self, state: RunState, action: Action) -> Proposal:
         if action.file is None:
             raise Refused("it does not say which file")
         identity = await self._identity(action)
+        dry = await self._dry_run(identity, action)
         seen = await self._look(identity.host, filestep.read_script(action.file.path), action.file.path)
         content = filestep.new_content(seen, action.file, action.text)
         attempt = self.next_attempt(state)
@@ -101,13 +103,13 @@ class Proposer:
         return self._proposal(
             state, action, identity, script, stdin=content,
             detail=f"{about}\n{filestep.diff(seen.content, content, seen.path)}",
-            done_when=_done_when(action), way_back=_way_back(action),
+            done_when=_done_when(action), way_back=_way_back(action), dry=dry,
         )  # fmt: skip
 
     def _wait(self, state: RunState, action: Action) -> Proposal:
-        if not action.wait_for:
+        if not action.wait_for and not action.gates:
             raise Refused("it does not say how long to wait")
-        until = self._clock.now() + timedelta(seconds=action.wait_for)
+        until = self._clock.now() + timedelta(seconds=action.wait_for or 0)
         return self._proposal(
             state, action, None, "", detail=f"It would end at {until:%Y-%m-%d %H:%M:%S} UTC.",
             done_when=("the time is over",), way_back=("leaving early is a skip, with a reason",),
@@ -151,18 +153,18 @@ class Proposer:
             raise Refused("it does not say on which host")
         return await self._connections.identify(where)
 
+    async def _dry_run(self, identity: Identity, action: Action) -> DryRun | None:
+        return await dry_run(self._connections.shell(identity.host), action) if action.dry_run else None
+
     async def _look(self, host: HostName, script: str, path: str) -> filestep.FileSeen:
         """Run a read-only script and understand its answer."""
         answer = bytearray()
         try:
-            job = await self._connections.shell(host).start(script, answer.extend)
+            ended = await look(self._connections.shell(host), script, answer.extend)
         except OutcomeUnknownError as error:
             raise HostError(f"{path} could not be read on {host}", str(error)) from None
-        try:
-            ended = await asyncio.wait_for(job.wait(), READ_TIMEOUT)
-        except TimeoutError:
-            job.close()
-            raise HostError(f"{host} did not answer within {READ_TIMEOUT:.0f} s while {path} was read") from None
+        if ended is None:
+            raise HostError(f"{host} did not answer within {READ_TIMEOUT:.0f} s while {path} was read")
         if ended.exit != 0:
             how = ended.lost or f"exit status {ended.exit}"
             said = clean_line(answer.decode(errors="replace"))
@@ -172,9 +174,10 @@ class Proposer:
     def _proposal(
         self, state: RunState, action: Action, identity: Identity | None, command: str, *, role: Role = Role.RUN,
         stdin: bytes | None = None, written: str = "", detail: str = "", danger: bool | None = None,
-        done_when: tuple[str, ...] = (), way_back: tuple[str, ...] = (),
+        done_when: tuple[str, ...] = (), way_back: tuple[str, ...] = (), dry: DryRun | None = None,
     ) -> Proposal:  # fmt: skip
         dangerous = action.danger if danger is None else danger
+        final = action.no_return and role is Role.RUN
         host = identity.host if identity else None
         return Proposal(
             attempt=self.next_attempt(state), action=action.id, number=number_of(state, action.id),
@@ -182,24 +185,43 @@ class Proposer:
             user=identity.user if identity else "", name=identity.name if identity else "",
             address=identity.address if identity else "", fingerprint=identity.fingerprint if identity else "",
             command=command, stdin=stdin, written=written, detail=detail, done_when=done_when, way_back=way_back,
-            warnings=_warnings(state, action, role), danger=dangerous,
-            wants=_wants(state, action, host, role, danger=dangerous),
+            warnings=_warnings(state, action, role, dry, edited=bool(written)), danger=dangerous,
+            wants=_wants(state, action, host, role, by_name=dangerous or final),
+            gates=_gates(state, action) if role is Role.RUN else (), dry_run=dry, no_return=final,
         )  # fmt: skip
 
 
-def _wants(state: RunState, action: Action, host: HostName | None, role: Role, *, danger: bool) -> str:
+def _wants(state: RunState, action: Action, host: HostName | None, role: Role, *, by_name: bool) -> str:
     words = []
     if role is Role.RUN and state.of(action.id).status is Status.UNKNOWN:
         words.append(RERUN_WORD)
-    if danger and host is not None:
+    if by_name and host is not None:
         words.append(host)
     return " ".join(words) or YES
 
 
-def _warnings(state: RunState, action: Action, role: Role) -> tuple[str, ...]:
+def _gates(state: RunState, action: Action) -> tuple[str, ...]:
+    return tuple(
+        f"{answer.gate}: {answer.by} said so at {answer.at:%Y-%m-%d %H:%M:%S} UTC: {answer.reason}"
+        for answer in gates.answers(state, action)
+    )
+
+
+def _warnings(
+    state: RunState, action: Action, role: Role, dry: DryRun | None, *, edited: bool
+) -> tuple[str, ...]:
     found = []
     step = state.runbook.step(action.step)
+    if role is Role.UNDO and (final := passed_no_return(state, action)) is not None:
+        number, title = number_of(state, final.id), final.title
+        found.append(f"the point of no return is passed: {number} ({title}) is {word(state.of(final.id).status)}")
     if role is Role.RUN:
+        if action.no_return:
+            found.append(NO_RETURN)
+        if dry is not None and not dry.well:
+            found.append(f"the dry run did not end well: {dry.ended}")
+        if dry is not None and edited:
+            found.append("the dry run is that of the command as the runbook has it")
         before = state.of(action.id)
         if before.status is Status.UNKNOWN:
             found.append(f"it is not known how the last attempt ended: {before.reason}")
@@ -207,8 +229,6 @@ def _warnings(state: RunState, action: Action, role: Role) -> tuple[str, ...]:
             found.append(f"it was confirmed before and is {word(before.status)}; this runs it again")
         if count := _unsettled_before(state, action):
             found.append(f"{count} earlier step{'s are' if count > 1 else ' is'} not settled yet")
-        if action.no_return:
-            found.append("no way back after this: it is the point of no return")
     return (*found, *(step.warnings if step else ()))
 
 
@@ -239,7 +259,11 @@ def _done_when(action: Action) -> tuple[str, ...]:
 
 def _way_back(action: Action) -> tuple[str, ...]:
     if action.undos:
-        return tuple(undo.text.strip() for undo in action.undos)
+        return tuple(f"{_elsewhere(undo.host, action)}{undo.text.strip()}" for undo in action.undos)
     if action.kind is ActionKind.FILE and action.file is not None and action.file.backup:
         return ("the file as it was is put back from its backup",)
     return ("the runbook names none",)
+
+
+def _elsewhere(host: HostName | None, action: Action) -> str:
+    return f"on {host}: " if host and host != action.host else ""

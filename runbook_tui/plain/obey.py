@@ -19,13 +19,12 @@ if TYPE_CHECKING:
     from runbook_tui.plain.lines import Output
 
 _NOT_BUILT = {
-    Word.OVERRIDE: Verb.OVERRIDE,
     Word.RELOAD: Verb.RELOAD,
     Word.RECHECK: Verb.RECHECK,
     Word.ROLLBACK: Verb.ROLLBACK,
 }
 
-_NAMED = {"os": Settlement.OS}
+_NAMED = {"os": Settlement.OS, "when": Settlement.WHEN, "alt": Settlement.ALT}
 """What is settled by its own word, unless the runbook has a literal of that name."""
 
 
@@ -40,6 +39,8 @@ async def obey(engine: Engine, out: Output, order: Order, action: str) -> None:
             await engine.skip(action, order.rest)
         case Word.DONE:
             await engine.mark_done(action, order.rest)
+        case Word.OVERRIDE:
+            await engine.override(action, order.rest)
         case Word.NOTE:
             await engine.note(action, order.rest)
         case Word.STOP:
@@ -61,7 +62,7 @@ async def obey(engine: Engine, out: Output, order: Order, action: str) -> None:
             _say(out, show.verbs())
         case Word.TAKEOVER:
             raise Refused("taking over a host's lock is not built yet; no locks are taken on hosts")
-        case Word.OVERRIDE | Word.RELOAD | Word.RECHECK | Word.ROLLBACK as word:
+        case Word.RELOAD | Word.RECHECK | Word.ROLLBACK as word:
             raise Refused(engine.allowed(action)[_NOT_BUILT[word]] or "it is not built yet")
         case word:
             raise AssertionError(word)
@@ -88,7 +89,7 @@ def _say(out: Output, lines: list[str]) -> None:
 
 
 async def _settle(engine: Engine, out: Output, text: str, action: str) -> None:
-    """Obey `set host NAME`, `set mode MODE`, `set kind KIND`, `set os=WORD`, `set LITERAL=VALUE`, `set LIST=A,B`."""
+    """Obey `set host NAME`, `set mode MODE`, `set kind KIND`; `set WHAT=VALUE` for a literal, list, os, when, alt."""
     what, _, value = text.partition(" ")
     value = value.strip()
     if what in {"host", "mode", "kind"} and value and "=" not in what:

@@ -116,7 +116,7 @@ class Session:
                 self._status()
             else:
                 await obey(self._engine, self._out, order, self._cursor)
-                if order.word in {Word.SET, Word.ACCEPT}:
+                if order.word in {Word.SET, Word.ACCEPT, Word.OVERRIDE}:
                     self._say_where("now")
         except RunbookTuiError as error:
             self._refused(error)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from runbook_tui.core.applies import NOT_HERE, applying, not_for
 from runbook_tui.core.markdown.drift import Drift
-from runbook_tui.core.model import ActionKind
+from runbook_tui.core.model import ActionKind, HoldCode
 from runbook_tui.core.proposal import YES
-from runbook_tui.core.run import Status
+from runbook_tui.core.run import SETTLED, Status
 from runbook_tui.core.text import clean, clean_line
 from runbook_tui.core.verbs import RERUN_WORD, number_of, progress, step_word, why_held, word
 from runbook_tui.plain.words import USAGE, Word
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 
 NEEDS_A_LOOK = (Status.UNKNOWN, Status.FAILED, Status.STOPPED, Status.NOT_RUN, Status.UNDONE)
 """States of actions that were begun and are still to be done."""
+
+LIFTS = {
+    HoldCode.WHEN: "set when=yes or set when=no answers it",
+    HoldCode.ALT: "set alt=WAY chooses",
+    HoldCode.GATE: "look yourself, then: override WHAT YOU SAW",
+}
+"""How a question that is no value of the runbook is answered."""
 
 
 def duration(seconds: float) -> str:
@@ -87,6 +94,11 @@ def here(state: RunState, action: Action, word_: str) -> list[str]:
     host = state.answers.hosts.get(action.id, action.host)
     where = f" on {clean_line(host)}" if host else ""
     lines = [f"{number} {word_}: {clean_line(action.title)}{where}, {stands}"]
+    if action.no_return and mine.status not in SETTLED:
+        lines.append(f"{number} the point of no return: nothing leads back after it")
+    if action.optional and mine.status not in SETTLED:
+        lines.append(f"{number} optional: skip alone leaves it out")
+    lines += [f"{number} {lifts}" for code, lifts in LIFTS.items() if any(hold.code is code for hold in held)]
     if mine.status is Status.UNKNOWN:
         lines.append(f"{number} how it ended is not known; retry asks for {RERUN_WORD}, done NOTE says you looked")
     return lines
@@ -101,7 +113,7 @@ def steps(state: RunState) -> list[str]:
     """Give every step: number, state, title."""
     return [
         f"{step.number} {step_word(state, step)}: {clean_line(step.title)} ({clean_line(step.id)})"
-        + _why_not(state, step)
+        + (_why_not(state, step) or _final(step))
         for step in state.runbook.steps()
         if step.actions
     ]
@@ -112,10 +124,22 @@ def _why_not(state: RunState, step: Step) -> str:
     return "" if applying(state, step) else f", {clean_line(not_for(state, step.actions[0]))}"
 
 
+def _final(step: Step) -> str:
+    return ", point of no return" if any(action.no_return for action in step.actions) else ""
+
+
 def proposal(asked: Proposal) -> list[str]:
     """Give a confirmation: where, the whole command, danger, what counts, the way back, warnings; then the question."""
     number = asked.number
     lines = [f"{number} {asked.role}: {clean_line(asked.title)}", f"{number} host {clean_line(asked.where)}"]
+    if asked.no_return:
+        lines.append(f"{number} POINT OF NO RETURN: nothing leads back once this ran")
+    lines += [f"{number} gate {clean_line(gate)}" for gate in asked.gates]
+    if asked.dry_run is not None:
+        lines += _many(number, "dry run", asked.dry_run.command)
+        lines += _many(number, "dry run |", asked.dry_run.output)
+        failed = "" if asked.dry_run.well else "FAILED: "
+        lines.append(f"{number} dry run ended: {failed}{clean_line(asked.dry_run.ended)}")
     if asked.written:
         lines += _many(number, "written", asked.written)
     lines += _many(number, "command", asked.command)

@@ -35,6 +35,7 @@ class Watch:
         self._said = {a.id: "ended" for a in state.attempts.values() if not a.open}
         self._actions = {action.id: state.of(action.id).status for action in state.runbook.actions()}
         self._notes = len(state.notes)
+        self._gates = len(state.gates)
         self._checks = dict(state.checks)
         self._hosts = {view.name: self._link(view.name) for view in engine.hosts()}
         self._systems = state.systems
@@ -60,6 +61,10 @@ class Watch:
                 if mine.status in LEFT_BY_WORD:
                     how = "skipped" if mine.status is Status.SKIPPED else "done by hand"
                     self._say(state, action.id, f"{how}: {clean_line(mine.reason)}")
+        for answer in list(state.gates.values())[self._gates :]:
+            said = f"{clean_line(answer.by)}: {clean_line(answer.reason)}"
+            self._say(state, answer.action, f"gate {clean_line(answer.gate)} overridden by {said}")
+        self._gates = len(state.gates)
         for note in state.notes[self._notes :]:
             subject = f"{number_of(state, note.action)} " if note.action else ""
             self._out.line(f"{subject}note by {clean_line(note.by)}: {clean_line(note.text)}")

@@ -43,7 +43,7 @@ ASKING = frozenset({Word.CONFIRM, Word.RETRY, Word.EDIT, Word.UNDO})
 
 USAGE = {
     Word.CONFIRM: ("confirm", "show what would run, then ask"),
-    Word.SKIP: ("skip REASON", "leave this action out, and say why"),
+    Word.SKIP: ("skip REASON", "leave this action out, and say why; what is optional needs no reason"),
     Word.RETRY: ("retry", "run it again, through the same confirmation"),
     Word.EDIT: ("edit COMMAND", "run another command instead, this time"),
     Word.UNDO: ("undo", "run its way back, through the same confirmation"),
@@ -51,11 +51,14 @@ USAGE = {
     Word.NOTE: ("note TEXT", "write a note into the transcript"),
     Word.STOP: ("stop [kill]", "stop the running action: TERM first, KILL when that was not enough"),
     Word.SET: (
-        "set host NAME | set os=WORD | set LITERAL=VALUE | set LIST=A,B | set mode MODE | set kind run|file|manual",
+        (
+            "set host NAME | set mode MODE | set kind run|file|manual | set os=WORD | set when=yes|no | set alt=WAY"
+            " | set LITERAL=VALUE | set LIST=A,B"
+        ),
         "settle what holds it",
     ),
     Word.ACCEPT: ("accept", "I read it, it is right"),
-    Word.OVERRIDE: ("override REASON", "let a held step through a gate"),
+    Word.OVERRIDE: ("override REASON", "let a held step through its gates, and say what you saw"),
     Word.RELOAD: ("reload", "adopt the edited runbook"),
     Word.RECHECK: ("recheck", "find out how it ended"),
     Word.ROLLBACK: ("rollback STEP", "undo several steps"),
@@ -74,7 +77,7 @@ USAGE = {
 _ALONE = frozenset({
     Word.CONFIRM, Word.RETRY, Word.UNDO, Word.ACCEPT, Word.HOSTS, Word.CHECKS, Word.STATUS, Word.HELP, Word.QUIT,
 })  # fmt: skip
-_WITH_TEXT = frozenset({Word.SKIP, Word.EDIT, Word.DONE, Word.NOTE, Word.SET, Word.TRUST, Word.EXPORT})
+_WITH_TEXT = frozenset({Word.OVERRIDE, Word.EDIT, Word.DONE, Word.NOTE, Word.SET, Word.TRUST, Word.EXPORT})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from runbook_tui.core import gates
 from runbook_tui.core.applies import applying, not_for
 from runbook_tui.core.events import Role
-from runbook_tui.core.model import LOCAL, ActionKind
+from runbook_tui.core.model import LOCAL, ActionKind, HoldCode
 from runbook_tui.core.run import Status
 from runbook_tui.core.settle import effective, shown_status
 from runbook_tui.core.verbs import has_way_back, number_of, step_status, why_held
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from runbook_tui.core.model import Action, HostName, Step
-    from runbook_tui.core.run import Attempt, RunState
+    from runbook_tui.core.run import Attempt, GateAnswer, RunState
     from runbook_tui.ports import Identity
 
 LABEL = 12
@@ -101,7 +102,7 @@ def command_lines(action: Action, width: int) -> Content:
 def done_when(action: Action) -> Content:
     """Give what counts as success, one a line."""
     if action.kind is ActionKind.WAIT:
-        return Content(f"{took(action.wait_for or 0)} are over")
+        return Content(f"{took(action.wait_for)} are over" if action.wait_for else "its gates are answered")
     if action.kind in {ActionKind.MANUAL, ActionKind.INTERACTIVE}:
         return Content("you say so, with a note")
     parts = []
@@ -125,10 +126,16 @@ def done_when(action: Action) -> Content:
 def way_back(state: RunState, action: Action) -> Content:
     """Give how the action is undone, or that the runbook names no way."""
     if action.undos:
-        return Content("\n").join(untrusted(u.text.strip()) for u in action.undos)
+        return Content("\n").join(
+            Content.assemble(_elsewhere(u.host, action), untrusted(u.text.strip())) for u in action.undos
+        )
     if has_way_back(state, action):
         return Content("the file as it was is put back from its backup")
     return Content.styled("the runbook names none", "$muted")
+
+
+def _elsewhere(name: HostName | None, action: Action) -> Content:
+    return Content.assemble("on ", host(name), ": ") if name and name != action.host else Content("")
 
 
 def where(seen: Seen, action: Action) -> Content:
@@ -164,6 +171,10 @@ def action_head(seen: Seen, action: Action, width: int, *, chosen: bool) -> Cont
         parts += [" for ", untrusted_line(action.item, "bold")]
     if action.danger:
         parts += ["  ", ("DANGER", "bold $error")]
+    if action.no_return:
+        parts += ["  ", ("POINT OF NO RETURN", "bold $error")]
+    if action.optional:
+        parts += ["  ", ("optional", "$muted")]
     if why := not_for(seen.state, action):
         return hanging(lead, Content.assemble(*parts, " · ", untrusted_line(why)).stylize("$muted"), width)
     return hanging(lead, Content.assemble(*parts), width)
@@ -174,7 +185,8 @@ def action_body(seen: Seen, action: Action, width: int) -> Content:
     now = effective(seen.state, action)
     lines = []
     if now.kind is ActionKind.WAIT:
-        lines.append(Content.assemble(("  ⧗ ", "$muted"), f"wait {took(now.wait_for or 0)}"))
+        what = f"wait {took(now.wait_for)}" if now.wait_for else "wait until its gates are so"
+        lines.append(Content.assemble(("  ⧗ ", "$muted"), what))
     elif now.text.strip():
         lines += [command_lines(now, width), Content("")]
     if now.kind in {ActionKind.COMMAND, ActionKind.FILE}:
@@ -182,10 +194,30 @@ def action_body(seen: Seen, action: Action, width: int) -> Content:
     lines.append(fact("done when", done_when(now), width))
     if now.kind in {ActionKind.COMMAND, ActionKind.FILE}:
         lines.append(fact("way back", way_back(seen.state, now), width))
+    if now.dry_run and now.kind in {ActionKind.COMMAND, ActionKind.FILE}:
+        lines.append(fact("dry run", untrusted(now.dry_run.strip()), width))
+    if answered := gates.answers(seen.state, action):
+        lines.append(fact("gates", Content("\n").join(map(gate_answer, answered)), width))
     if held := why_held(seen.state, action):
-        why = Content("\n").join(untrusted_line(h.why) for h in held)
-        lines.append(fact("held", why, width, "$warning"))
+        said = [untrusted_line(h.why) for h in held]
+        said += [Content.styled(f"→ {how}", "$muted") for code, how in LIFTS if any(h.code is code for h in held)]
+        lines.append(fact("held", Content("\n").join(said), width, "$warning"))
     return Content("\n").join(lines)
+
+
+LIFTS = (
+    (HoldCode.WHEN, "a answers it"), (HoldCode.ALT, "a chooses the way"),
+    (HoldCode.GATE, "look yourself, then b writes down what you saw"),
+)  # fmt: skip
+"""The keys for questions that are no value of the runbook."""
+
+
+def gate_answer(answer: GateAnswer) -> Content:
+    """Say who let the action through a gate, when, and what was seen."""
+    when = f"{answer.at:%Y-%m-%d %H:%M} UTC"
+    return Content.assemble(
+        untrusted_line(answer.gate, "bold"), f"  {when}, ", untrusted_line(f"{answer.by}: {answer.reason}")
+    )
 
 
 def result(seen: Seen, action: Action) -> Content | None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from textual.content import Content
 
 from runbook_tui.core.errors import Refused, RunbookTuiError
-from runbook_tui.core.model import LOCAL
+from runbook_tui.core.model import LOCAL, HoldCode
 from runbook_tui.core.run import Verb
 from runbook_tui.core.settle import effective
-from runbook_tui.core.verbs import number_of
+from runbook_tui.core.verbs import number_of, why_held
 from runbook_tui.saving import write_new
 from runbook_tui.ui import describe
 from runbook_tui.ui.screens.confirm import ConfirmScreen
@@ -196,16 +196,36 @@ class Flows:
     async def skip(self, action: Action) -> None:
         """Skip with a reason."""
         heading = self._heading("Skip", action)
-        reason = await self.ask(ReasonScreen(heading, "Why is it left out? The transcript shows it.", ok="Skip it"))
+        question = "Why is it left out? The transcript shows it."
+        if action.optional:
+            question = "It is optional. Say why it is left out, or leave the line empty."
+        reason = await self.ask(ReasonScreen(heading, question, ok="Skip it", empty=action.optional))
         if reason is not None:
             await self._engine.skip(action.id, reason)
 
     async def done(self, action: Action) -> None:
         """Mark done by hand, with a note."""
         heading = self._heading("Mark done", action)
-        note = await self.ask(ReasonScreen(heading, "What did you do? The transcript shows it.", ok="Mark it done"))
+        question = "What did you do? The transcript shows it."
+        if action.no_return:
+            question = f"This is the point of no return: nothing leads back after it.\n\n{question}"
+        note = await self.ask(ReasonScreen(heading, question, ok="Mark it done"))
         if note is not None:
             await self._engine.mark_done(action.id, note)
+
+    async def override(self, action: Action) -> None:
+        """Answer every open gate of the action with what the operator saw."""
+        state = self._engine.state
+        asked = [h for h in why_held(state, action) if h.code is HoldCode.GATE]
+        question = Content.assemble(
+            Content("\n").join(Content.assemble(("⊘ ", "$warning"), untrusted_line(h.why)) for h in asked),
+            "\n\nNothing measures it yet: look yourself. Then write what you saw, or why it may go on without."
+            "\nThe transcript shows it.",
+        )  # fmt: skip
+        heading = self._heading("Gate" if len(asked) == 1 else "Gates", action)
+        reason = await self.ask(ReasonScreen(heading, question, ok="Let it through"))
+        if reason is not None:
+            await self._engine.override(action.id, reason)
 
     async def note(self, action: Action | None) -> None:
         """Write a note under the action, or under the run."""

@@ -58,6 +58,8 @@ LINK = {
     Link.DOWN: Sign("✗", Link.DOWN.value, "$error"),
     Link.REFUSED: Sign("✗", Link.REFUSED.value, "$error"),
 }
+NO_RETURN_GLYPH = "⊣"
+"""In the list of steps, where there is no room for the words; the step itself has them."""
 DRIFT_GLYPH = {"moved": "↕", "changed": "≠"}
 
 

@@ -63,7 +63,9 @@ def test_a_runnable_step_and_a_held_one() -> None:
 
 def test_the_text_names_what_people_ask_for() -> None:
     """Number, title, kind, host and reasons of every step stand in the text."""
-    text = outline_text(annotated(step(fence("ls", "sh {.run .danger host=new gate=up}"))))
+    attributes = 'sh {.run .danger .no-return host=new gate=up check=up optional=yes when="it is there" alt=way:on}'
+    text = outline_text(annotated(step(fence("ls", attributes))))
     assert "1.1 One step" in text
-    assert "command on new, dangerous (line" in text
-    assert "held: gates are not built yet" in text
+    marks = "dangerous, point of no return, optional, only when: it is there, a way for way: on, gates: up"
+    assert f"command on new, {marks} (line" in text
+    assert "held: waiting for a check is not built yet" in text

@@ -29,7 +29,7 @@ def test_a_verb_and_what_follows_it(line: str, order: Order) -> None:
     [
         ("confrim", "did you mean confirm?"),
         ("yes", "help lists the verbs"),
-        ("skip", "something is missing: skip REASON"),
+        ("override", "something is missing: override REASON"),
         ("note   ", "something is missing: note TEXT"),
         ("confirm 3.2", "confirm stands alone"),
         ("quit now", "quit stands alone"),

@@ -200,7 +200,7 @@ async def test_the_palette_lists_every_verb_with_why_not(stage: Stage, clock: He
         text = shown(app)
         for key in KEYS:
             assert key.label.rstrip("…") in text, key
-        assert "not now: gates are not built yet" in text
+        assert "not now: it has no gate" in text
 
 
 async def test_arrow_keys_and_go_to_move_the_cursor(stage: Stage, clock: HeldClock) -> None:

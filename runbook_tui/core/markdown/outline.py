@@ -110,16 +110,28 @@ def _step_text(step: Step) -> Iterator[str]:
     for action in step.actions:
         host = f" on {action.host}" if action.host else ""
         what = f": {action.file.path}" if action.file else ""
-        system = f", for {action.os}" if action.os else ""
-        repeated = f", for each {action.each.variable} in {action.each.list}" if action.each else ""
-        danger = ", dangerous" if action.danger else ""
-        yield f"{pad}    {action.kind.value}{what}{host}{system}{repeated}{danger} (line {action.line})"
+        yield f"{pad}    {action.kind.value}{what}{host}{_marks(action)} (line {action.line})"
         for hold in action.holds:
             yield f"{pad}      held: {hold.why}"
     for block in step.blocks:
         yield f"{pad}    {_block_text(block)}"
     for warning in step.warnings:
         yield f"{pad}    warning: {warning}"
+
+
+def _marks(action: Action) -> str:
+    """Give what the runbook says about where, when, whether and how carefully the action is done."""
+    marks = [
+        f"for {action.os}" if action.os else "",
+        f"for each {action.each.variable} in {action.each.list}" if action.each else "",
+        "dangerous" if action.danger else "",
+        "point of no return" if action.no_return else "",
+        "optional" if action.optional else "",
+        f"only when: {action.when}" if action.when else "",
+        f"a way for {action.alt[0]}: {action.alt[1]}" if action.alt else "",
+        f"gates: {' '.join(action.gates)}" if action.gates else "",
+    ]
+    return "".join(f", {mark}" for mark in marks if mark)
 
 
 def _block_text(block: Block) -> str:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from runbook_tui.core.markdown import values
 from runbook_tui.core.markdown.actions import Context, names_in, unknown_host
 from runbook_tui.core.markdown.vocabulary import did_you_mean
-from runbook_tui.core.model import LiteralSource
+from runbook_tui.core.model import LiteralSource, Problem, Severity
 from runbook_tui.core.settle import value_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from runbook_tui.core.markdown.attributes import Attributes
     from runbook_tui.core.markdown.frontmatter import Front
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def check_references(
-    groups: Iterable[Attributes],
+    groups: Sequence[Attributes],
     phases: tuple[Phase, ...],
     explicit: Mapping[str, tuple[int, int]],
     front: Front,
@@ -48,6 +48,7 @@ def check_references(
         rebinds = group.values.get("rebinds", "")
         if rebinds and rebinds not in context.hosts:
             unknown_host(rebinds, group, context, "rebinds")
+    _alternatives(groups, context)
     _check_names(phases, explicit, front, context)
     _cycles(phases, context)
 
@@ -84,6 +85,21 @@ def _each(group: Attributes, front: Front, context: Context) -> None:
         if why := value_problem(literal, item):
             message = f"the list {repeated.list} has an item that cannot stand for {literal.text}: {why}"
             context.error(*place, "bad-value", message)
+
+
+def _alternatives(groups: Iterable[Attributes], context: Context) -> None:
+    """Note a group of alternatives that offers one choice only: there is nothing to choose."""
+    found: dict[str, dict[str, Attributes]] = {}
+    for attributes in groups:
+        if (written := values.alternative(attributes.values.get("alt", ""))) is not None:
+            found.setdefault(written[0], {}).setdefault(written[1], attributes)
+    for group, choices in found.items():
+        if len(choices) == 1:
+            (choice, where), = choices.items()
+            message = f"alt={group}:{choice} is the only choice of {group}"
+            hint = "name a second one, or write optional=yes or when="
+            problem = Problem(where.line, where.column("alt"), Severity.WARNING, "one-choice", message, hint)
+            context.problems.append(problem)
 
 
 def _check_names(

@@ -19,6 +19,8 @@ _PERM = re.compile(r"0?[0-7]{3,4}")
 _OWNER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?")
 _EACH = re.compile(r"\s*([A-Za-z][A-Za-z0-9_-]*)\s+in\s+([A-Za-z][A-Za-z0-9_-]*)\s*")
 
+_ALTERNATIVE = re.compile(r"([A-Za-z][A-Za-z0-9_-]*):([A-Za-z0-9][A-Za-z0-9_.-]*)")
+
 
 def duration(text: str) -> float | None:
     """Give the seconds of `60s`, `30m`, `48h`, `7d`; a bare number counts as seconds. None when it is none."""
@@ -66,6 +68,12 @@ def each(text: str) -> Each | None:
     """Give variable and list of `user in mailboxes`."""
     found = _EACH.fullmatch(text)
     return Each(found.group(1), found.group(2)) if found else None
+
+
+def alternative(text: str) -> tuple[str, str] | None:
+    """Give group and choice of `filter:rspamd`; None when it is not written so."""
+    found = _ALTERNATIVE.fullmatch(text.strip())
+    return (found.group(1), found.group(2)) if found else None
 
 
 def yes_or_no(text: str) -> bool | None:

@@ -24,16 +24,12 @@ STEP = "step"
 """The place of an item comment without a kind of its own: its attributes are the defaults of its fences."""
 
 NOT_BUILT = {
-    "gate": "gates are not built yet",
     "check": "waiting for a check is not built yet",
     "parallel": "parallel items are not built yet",
     "sudo": "sudo is not built yet",
     "user": "running as another user is not built yet",
     "secret": "secrets on standard input are not built yet",
     "rebinds": "moving an address to another host is not built yet",
-    "alt": "choosing between alternatives is not built yet",
-    "when": "conditions are not built yet",
-    "dry-run": "dry runs are not built yet",
     "recheck": "recheck is not built yet",
     ".secret": "secret files are not built yet",
     ".two": "asking a second person is not built yet",
@@ -89,6 +85,10 @@ def _needs_each(text: str) -> str:
     return "" if values.each(text) else 'it is not written "NAME in LIST"'
 
 
+def _needs_alt(text: str) -> str:
+    return "" if values.alternative(text) else 'it is not written "GROUP:CHOICE"'
+
+
 def _needs_text(text: str) -> str:
     return "" if text.strip() else "it is empty"
 
@@ -119,7 +119,7 @@ KEYS = {
     "parallel": Key(_DOES, _needs_number),
     "dry-run": Key(_DOES, _needs_text),
     "for": Key(frozenset({"wait"}), _needs_duration),
-    "alt": Key(_ALL, _needs_text),
+    "alt": Key(_ALL, _needs_alt),
     "optional": Key(_ALL, _needs_yes),
     "when": Key(_ALL, _needs_text),
     "needs": Key(_ALL, _needs_text),

@@ -59,6 +59,7 @@ def _run(state: RunState, records: Sequence[ev.Record], outputs: Outputs) -> dic
             "accepted": sorted(answers.accepted), "literals": dict(answers.literals),
             "systems": dict(answers.systems),
             "lists": {name: list(items) for name, items in answers.lists.items()},
+            "conditions": dict(answers.conditions), "choices": dict(answers.choices),
         },
         "systems": dict(state.systems),
         "pins": {

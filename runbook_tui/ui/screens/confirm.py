@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
-    from runbook_tui.core.proposal import Proposal
+    from runbook_tui.core.proposal import DryRun, Proposal
     from runbook_tui.core.run import RunState
     from runbook_tui.ui.rhythm import Rhythm
 
+FINAL = Content.assemble(
+    ("Nothing leads back after this. ", "bold $error"),
+    "It is the point of no return: look once more at everything before it.",
+)
 DIFF_STYLES = {"+": "$success", "-": "$error", "@": "$secondary"}
 
 
@@ -34,17 +38,23 @@ class ConfirmScreen(AskScreen):
     def __init__(self, proposal: Proposal, state: RunState, rhythm: Rhythm) -> None:
         heading = _heading(proposal, again=bool(state.of(proposal.action).attempts))
         label = {ActionKind.WAIT: "Start waiting"}.get(proposal.kind, "Undo" if proposal.role is Role.UNDO else "Run")
-        super().__init__(rhythm, heading, wants=proposal.wants, yes=label, danger=proposal.danger)
+        super().__init__(rhythm, heading, wants=proposal.wants, yes=label, danger=proposal.danger or proposal.no_return)
         self.proposal = proposal
         self._state = state
 
     def body(self) -> Iterable[Widget]:
         """Give where, what, the differences, what counts as done, the way back, warnings, earlier attempts."""
         proposal = self.proposal
+        if proposal.no_return:
+            yield Static(FINAL, classes="warnings -final", id="final")
         yield Fitted(partial(_where, proposal, self._state), classes="facts")
         if proposal.warnings:
             warnings = (Content.assemble(("! ", "bold $warning"), untrusted_line(w)) for w in proposal.warnings)
             yield Static(Content("\n").join(warnings), classes="warnings")
+        if proposal.gates:
+            yield Fitted(partial(_gates, proposal), classes="facts", id="gates")
+        if proposal.dry_run is not None:
+            yield from _dry_run(proposal.dry_run)
         if proposal.written:
             yield Static("As the runbook has it", classes="section")
             yield Static(untrusted(proposal.written.rstrip("\n"), "$muted"), classes="command -written")
@@ -70,7 +80,26 @@ def _heading(proposal: Proposal, *, again: bool) -> Content:
     ]  # fmt: skip
     if proposal.danger:
         parts += ["   ", ("DANGER", "bold $error")]
+    if proposal.no_return:
+        parts += ["   ", ("POINT OF NO RETURN", "bold $error")]
     return Content.assemble(*parts)
+
+
+def _gates(proposal: Proposal, width: int) -> Content:
+    return describe.fact("gates", Content("\n").join(untrusted_line(gate) for gate in proposal.gates), width)
+
+
+def _dry_run(dry: DryRun) -> Iterable[Widget]:
+    """Show the read-only command and what it printed: it says what would happen, so it stands above what runs."""
+    yield Static("What the dry run says", classes="section")
+    style = "$muted" if dry.well else "bold $error"
+    yield Static(
+        Content.assemble(
+            ("$ ", "$muted"), untrusted(dry.command.strip(), "$muted"), "\n",
+            untrusted(dry.output), (f"{'' if dry.well else '✗ failed: '}", style), untrusted_line(dry.ended, style),
+        ),
+        classes="command -written", id="dry-run",
+    )  # fmt: skip
 
 
 def _where(proposal: Proposal, state: RunState, width: int) -> Content:

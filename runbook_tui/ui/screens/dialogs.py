@@ -142,15 +142,18 @@ class BusyScreen(Dialog[None]):
 
 
 class ReasonScreen(Dialog[str]):
-    """Asks for a line of text; an empty one is not taken. Gives the text, or None."""
+    """Asks for a line of text; an empty one is not taken unless `empty`. Gives the text, or None."""
 
     AUTO_FOCUS = "#reason"
 
-    def __init__(self, heading: Content | str, question: Content | str, *, ok: str, value: str = "") -> None:
+    def __init__(
+        self, heading: Content | str, question: Content | str, *, ok: str, value: str = "", empty: bool = False
+    ) -> None:  # fmt: skip
         super().__init__(heading)
         self._question = question if isinstance(question, Content) else Content(question)
         self._ok = ok
         self._value = value
+        self._empty = empty
 
     def body(self) -> Iterable[Widget]:
         """Give the question and the field."""
@@ -167,7 +170,7 @@ class ReasonScreen(Dialog[str]):
     @on(Input.Submitted, "#reason")
     def _take(self) -> None:
         text = self.query_one("#reason", Input).value.strip()
-        if not text:
+        if not text and not self._empty:
             self.query_one("#problem", Static).update(Content.styled("Something must be written here.", "$warning"))
             return
         self.dismiss(text)

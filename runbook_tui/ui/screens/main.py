@@ -303,6 +303,8 @@ class MainScreen(Panes):
                 flows.start(flows.edit(action))
             case "skip":
                 flows.start(flows.skip(action))
+            case "override":
+                flows.start(flows.override(action))
             case "done":
                 flows.start(flows.done(action))
             case "settle":

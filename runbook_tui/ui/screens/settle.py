@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Button, Checkbox, Input, Select, Static
 
-from runbook_tui.core.applies import not_for, system_hosts, system_of, system_word
+from runbook_tui.core.applies import choices, condition, not_for, system_hosts, system_of, system_word
 from runbook_tui.core.each import known_items, stands_for
 from runbook_tui.core.errors import Refused
 from runbook_tui.core.events import Settlement
@@ -100,6 +100,7 @@ class SettleScreen(Dialog[list[Answer]]):
             yield Static(Content.assemble("It does not apply: ", untrusted_line(why)), classes="facts", id="held")
         else:
             yield Static(Content.styled("Nothing holds it back.", "$muted"), classes="facts", id="held")
+        yield from self._questions()
         if self._now.kind in {ActionKind.COMMAND, ActionKind.FILE}:
             hosts = [(untrusted_line(str(name)), str(name)) for name in self._state.hosts]
             yield from _choice("Host", "host", hosts, self._now.host)
@@ -120,6 +121,21 @@ class SettleScreen(Dialog[list[Answer]]):
         if any(h.code in {HoldCode.UNREAD, HoldCode.CONTRADICTION} for h in self._held):
             yield YesNo(Content("I read it, it is right"), id="accept")
         yield Static(Content.styled("Enter opens a list, Tab goes to the next field.", "$muted"), id="problem")
+
+    def _questions(self) -> Iterable[Widget]:
+        """Give what decides whether the action is done at all: its condition, its group of alternatives."""
+        if self._action.when:
+            known = self._state.answers.conditions.get(condition(self._action))
+            answers = [("yes, it is so here", "yes"), ("no, it does not apply here", "no")]
+            now = None if known is None else "yes" if known else "no"
+            yield from _choice(untrusted_line(f"Only when: {self._now.when}"), "when", answers, now)
+        if self._action.alt is not None:
+            group = self._action.alt[0]
+            ways = [(untrusted_line(way), way) for way in choices(self._state.runbook, group)]
+            yield from _choice(untrusted_line(f"Which way for {group}"), "alt", ways, self._chosen(group))
+
+    def _chosen(self, group: str) -> str | None:
+        return self._state.answers.choices.get(group)
 
     def buttons(self) -> Iterable[Widget]:
         """Give both ways out."""
@@ -163,6 +179,12 @@ class SettleScreen(Dialog[list[Answer]]):
         kind = self._selected("kind")
         if kind and kind != self._now.kind:
             yield Answer(Settlement.KIND, kind)
+        true_here = self._selected("when")
+        if true_here and (true_here == "yes") is not self._state.answers.conditions.get(condition(self._action)):
+            yield Answer(Settlement.WHEN, true_here)
+        way = self._selected("alt")
+        if way and self._action.alt is not None and way != self._chosen(self._action.alt[0]):
+            yield Answer(Settlement.ALT, way)
         host = self._selected("host")
         if host and host != self._now.host:
             yield Answer(Settlement.HOST, host)
@@ -185,7 +207,7 @@ class SettleScreen(Dialog[list[Answer]]):
 
 
 def _choice(
-    label: str, name: str, options: list[tuple[Content, str]] | list[tuple[str, str]], now: str | None
+    label: Content | str, name: str, options: list[tuple[Content, str]] | list[tuple[str, str]], now: str | None
 ) -> Iterable[Widget]:
     values = [value for _, value in options]
     chosen = str(now) if now is not None and str(now) in values else Select.NULL

@@ -83,6 +83,8 @@ class StepLine(Static):
         left = Content.assemble((" ▶ ", "$primary"), (number, "bold"), "  ", untrusted_line(here.step.title))
         danger = here.action is not None and here.action.danger
         mark = Content.styled("DANGER  ", "bold $error") if danger else Content("")
+        if here.action is not None and here.action.no_return:
+            mark = Content.styled("NO RETURN  ", "bold $error")
         right = Content.assemble(mark, describe.signed(sign), ("   Tab next pane ", "$muted"))
         self.update(spread(left, right, self.size.width))
 
@@ -125,7 +127,7 @@ class StepPane(VerticalScroll, can_focus=True):
             note.update(found)
             note.set_class(status in describe.RESULTS, "-wrong")
         self.query_one("#actions", Fitted).update(lambda width: self._actions(seen, step, action, width))
-        self.set_class(any(a.danger for a in step.actions), "-danger")
+        self.set_class(any(a.danger or a.no_return for a in step.actions), "-danger")
         self._show_prose(step)
         if action is not None and self._top != action.id:
             self._top = action.id
@@ -153,7 +155,7 @@ class StepPane(VerticalScroll, can_focus=True):
         if any(a.danger for a in step.actions):
             parts += ["   ", ("DANGER", "bold $error")]
         if any(a.no_return for a in step.actions):
-            parts += ["   ", ("point of no return", "bold $error")]
+            parts += ["   ", ("POINT OF NO RETURN", "bold $error")]
         parts += ["   ", describe.signed(describe.step_sign(seen.state, step))]
         if drift:
             parts += ["   ", (f"{DRIFT_GLYPH.get(drift, '≠')} {drift} in the file since", "$warning")]

@@ -15,7 +15,7 @@ from runbook_tui.core.model import PhaseRole
 from runbook_tui.core.verbs import number_of
 from runbook_tui.ui import describe
 from runbook_tui.ui.untrusted import untrusted_line
-from runbook_tui.ui.words import DRIFT_GLYPH, NOT_HERE_SIGN, SHORT_WORDS, Sign
+from runbook_tui.ui.words import DRIFT_GLYPH, NO_RETURN_GLYPH, NOT_HERE_SIGN, SHORT_WORDS, Sign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -130,6 +130,8 @@ def _step_text(state: RunState, step: Step, drift: str, width: int, *, here: boo
     title = untrusted_line(step.title, _style(here, dimmed=sign is NOT_HERE_SIGN))
     left = Content.assemble(mark, "  " * step.depth, number, title)
     word: Content = _word(sign) if step.actions else Content.styled("read", "$muted")
+    if any(action.no_return for action in applying(state, step)):
+        word = Content.assemble((f"{NO_RETURN_GLYPH} ", "bold $error"), word)
     if drift:
         word = Content.assemble((DRIFT_GLYPH.get(drift, "≠") + " ", "$warning"), word)
     return _line(left, word, width)

@@ -1,0 +1,103 @@
+"""Read-only looks at a host while a confirmation is built: a script with a time limit, and an action's dry run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from runbook_tui.core.errors import HostError
+from runbook_tui.core.proposal import DryRun
+from runbook_tui.core.script import wrap
+from runbook_tui.core.text import Cleaner
+from runbook_tui.ports import OutcomeUnknownError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runbook_tui.core.model import Action
+    from runbook_tui.ports import Ended, Shell
+
+READ_TIMEOUT = 30.0
+"""Seconds a read-only look may take."""
+
+SIGNAL_TIMEOUT = 5.0
+"""Seconds for ending over there what took longer, or what nobody waits for any more."""
+
+MOST_SHOWN = 64 * 1024
+"""Bytes of a dry run's output that are kept: of more, the first and the last half."""
+
+
+async def look(shell: Shell, script: str, sink: Callable[[bytes], None]) -> Ended | None:
+    """Run a read-only script; None when it took longer than READ_TIMEOUT, and was sent TERM.
+
+    Raises:
+        HostError: nothing ran.
+        OutcomeUnknownError: the link broke while it was sent.
+    """
+    job = await shell.start(script, sink)
+    try:
+        return await asyncio.wait_for(job.wait(), READ_TIMEOUT)
+    except (TimeoutError, asyncio.CancelledError) as error:
+        with contextlib.suppress(HostError, TimeoutError):
+            async with asyncio.timeout(SIGNAL_TIMEOUT):
+                await shell.signal_group(job.pgid, "TERM")
+        job.close()
+        if isinstance(error, TimeoutError):
+            return None
+        raise
+
+
+class Ends:
+    """Keeps the first and the last bytes of an output, and counts what it left out between them."""
+
+    def __init__(self, most: int = MOST_SHOWN) -> None:
+        self._half = most // 2
+        self._first = bytearray()
+        self._last = bytearray()
+        self.left_out = 0
+
+    def take(self, data: bytes) -> None:
+        """Take bytes as they came."""
+        room = self._half - len(self._first)
+        self._first += data[:room]
+        self._last += data[room:]
+        if (more := len(self._last) - self._half) > 0:
+            del self._last[:more]
+            self.left_out += more
+
+    def text(self) -> str:
+        """Give the output cleaned, and between its ends how much was left out."""
+        if not self.left_out:
+            return _cleaned(bytes(self._first + self._last))
+        gap = f"… {self.left_out:,} bytes left out …\n"
+        return _cleaned(bytes(self._first)) + gap + _cleaned(bytes(self._last))
+
+
+def _cleaned(raw: bytes) -> str:
+    cleaner = Cleaner()
+    lines = cleaner.feed(raw)
+    last = cleaner.finish()
+    return "".join(f"{line.text}\n" for line in (*lines, *([last] if last else [])))
+
+
+async def dry_run(shell: Shell, action: Action) -> DryRun:
+    """Run the action's `dry-run=` on its host; `action` has its literals resolved.
+
+    A status that the action itself may end with is well: tools say the same whether they do it or would.
+
+    Raises:
+        HostError: the host cannot be reached; nothing ran.
+    """
+    kept = Ends()
+    try:
+        ended = await look(shell, wrap(action.dry_run, action.cwd), kept.take)
+    except OutcomeUnknownError as error:
+        return DryRun(action.dry_run, "", f"the link broke: {error}", well=False)
+    if ended is None:
+        how, well = f"it took longer than {READ_TIMEOUT:.0f} s", False
+    elif ended.exit is not None:
+        how, well = f"exit status {ended.exit}", ended.exit in action.exits | {0}
+    else:
+        how, well = ended.lost or f"ended by signal {ended.signal}", False
+    return DryRun(action.dry_run, kept.text(), how, well=well)
