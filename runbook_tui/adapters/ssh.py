@@ -85,7 +85,7 @@ class SshShell:
     async def start(self, script: str, sink: Callable[[bytes], None], stdin: bytes | None = None) -> StreamJob:
         """Run `script`; see `ports.Shell`."""
         try:
-            call = run_call(script, stdin)
+            call = run_call(script, stdin, sh=self._settings.sh)
         except ValueError as error:
             raise HostError(f"{self._who} cannot run this: {error}.") from None
         await self.connect()
@@ -107,7 +107,7 @@ class SshShell:
     async def signal_group(self, pgid: int, signal: str) -> int:
         """Send TERM or KILL to the process group, and count who lives; see `ports.Shell`."""
         try:
-            call = signal_call(pgid, signal)
+            call = signal_call(pgid, signal, sh=self._settings.sh)
         except ValueError as error:
             raise HostError(f"{self._who} is sent no such signal: {error}.") from None
         await self.connect()
@@ -145,7 +145,7 @@ class SshShell:
         return opened
 
     async def _identify(self, connection: Connection) -> Identity:
-        user, name, system = who_answers(await self._ask(identity_call(), Answer.IDENTITY))
+        user, name, system = who_answers(await self._ask(identity_call(sh=self._settings.sh), Answer.IDENTITY))
         key = connection.key
         return Identity(self._host.name, user, name, connection.address, key.fingerprint, key.algorithm, system)
 

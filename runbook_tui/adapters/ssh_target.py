@@ -24,6 +24,7 @@ class SshSettings:
     """What the SSH adapter takes from this machine. Times are seconds.
 
     `agent_path` is the agent's socket, "" for none; `identity_files` are tried when the configuration names none.
+    `sh` is what runs program and script on the far side; only a rehearsal has another than /bin/sh.
     """
 
     config_files: tuple[Path, ...] = ()
@@ -37,6 +38,7 @@ class SshSettings:
     keepalive_interval: float = 5.0
     keepalive_count_max: int = 3
     answer_timeout: float = 30.0
+    sh: str = "/bin/sh"
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> SshSettings:

@@ -132,7 +132,7 @@ def run_call(script: str, stdin: bytes | None = None, *, sh: str = "/bin/sh") ->
     """Make the call that runs `script` from HOME with its output merged.
 
     Its standard input is /dev/null, or `stdin`. `sh` is what runs program and script; others than /bin/sh are
-    for tests.
+    for rehearsals and tests.
 
     Raises:
         ValueError: the script is longer than SCRIPT_LIMIT bytes or contains a NUL.

@@ -523,3 +523,17 @@ async def test_agent_is_never_forwarded(tmp_path: Path, operator: KeyPair) -> No
         shell = ssh_shell(files)
         assert (await run(shell, 'echo "agent:$SSH_AUTH_SOCK"'))[1] == b"agent:\n"
         await shell.close()
+
+
+async def test_another_shell_takes_the_place_of_bin_sh(tmp_path: Path, files: SshFiles) -> None:
+    """The program that the settings name runs program and script on the far side; without a word it is /bin/sh."""
+    shell_program = tmp_path / "sh"
+    shell_program.write_text('#!/bin/sh\nBY=another; export BY; exec /bin/sh "$@"\n', encoding="ascii")
+    shell_program.chmod(0o755)
+    seen = []
+    for shell in (ssh_shell(files), ssh_shell(files, sh=str(shell_program))):
+        seen.append(await run(shell, "echo ${BY:-none}"))
+        job = await shell.start("sleep 60", lambda _: None)
+        assert await shell.signal_group(job.pgid, "TERM") == 0
+        await shell.close()
+    assert seen == [(Ended(exit=0), b"none\n"), (Ended(exit=0), b"another\n")]
