@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import tty
 from typing import TYPE_CHECKING
 
 from runbook_tui.core.errors import RunbookTuiError
@@ -47,9 +48,14 @@ async def world(behaviour: str) -> None:
 
 
 def app(behaviour: str, *, again: bool) -> int:
-    """Be an app: `ends` with status 5, or `waits` until it is ended; the second time, `waits` ends with 0."""
+    """Be an app: `ends` with status 5, or wait until it is ended, `deaf` to Ctrl-C or with the terminal `raw`.
+
+    When it is opened again, it ends at once with 0.
+    """
     start_stubborn()
     say(f"app up {'again' if again else 'first'}")
+    if behaviour == "raw":
+        tty.setraw(0)
     if behaviour == "deaf":
         signal.signal(signal.SIGINT, lambda *_: say("app heard Ctrl-C"))
     if behaviour == "ends":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pty
 import random
 import select
 import shutil
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import uuid
 from dataclasses import dataclass
@@ -19,8 +21,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runbook_tui.demo.errors import RehearsalError
 from runbook_tui.demo.folder import make_folder, remove_stale
 from runbook_tui.demo.host import Tier
+from runbook_tui.demo.supervisor import supervise
 from tests.demo.isolation.places import PLACES, Place, skip_if_missing
 
 if TYPE_CHECKING:
@@ -103,7 +107,9 @@ def start() -> Iterator[Callable[..., Rehearsal]]:
     """Start rehearsals, each with a folder for temporary files of its own; end and remove all of them afterwards."""
     started: list[Rehearsal] = []
 
-    def start_one(place: Place, world: str = "good", app: str = "waits", tier: str = "") -> Rehearsal:
+    def start_one(
+        place: Place, world: str = "good", app: str = "waits", tier: str = "", terminal: int = subprocess.PIPE
+    ) -> Rehearsal:
         skip_if_missing(place)
         temp = Path(tempfile.mkdtemp(prefix="mrbt", dir="/tmp"))
         temp.chmod(0o777)
@@ -112,7 +118,7 @@ def start() -> Iterator[Callable[..., Rehearsal]]:
         process = subprocess.Popen(
             place.command("tests.demo.supervised", "supervisor", tier or place.tier, world, app), cwd="/",
             env=place.environment() | {name: value, "TMPDIR": str(temp)}, start_new_session=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            stdin=terminal, stdout=terminal, stderr=subprocess.STDOUT,
         )  # fmt: skip
         started.append(Rehearsal(process, mark, temp))
         return started[-1]
@@ -317,6 +323,36 @@ def no_new_namespaces() -> Iterator[None]:
         yield
     finally:
         Place.command = original  # type: ignore[method-assign]
+
+
+@mine
+def test_the_terminal_is_given_back_after_a_kill(place: Place, start: Callable[..., Rehearsal]) -> None:
+    """An app that was killed while it had the terminal raw leaves it as it was, on its normal screen."""
+    master, slave = pty.openpty()
+    try:
+        before = termios.tcgetattr(slave)
+        rehearsal = start(place, app="raw", terminal=slave)
+        shown = b""
+        while b"app up first" not in shown:
+            shown += os.read(master, 4096)
+        until(lambda: termios.tcgetattr(slave) != before)
+        os.kill(rehearsal.find("app")[0], signal.SIGKILL)
+        while b"q ends the rehearsal." not in shown:
+            shown += os.read(master, 4096)
+        assert termios.tcgetattr(slave) == before
+        assert b"\x1b[?1049l" in shown
+        os.write(master, b"q\n")
+        assert rehearsal.process.wait(DEADLINE) == 137
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+def test_a_python_without_tls_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is started when this Python was built without OpenSSL."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "_ssl" else pytest.fail(name))
+    with pytest.raises(RehearsalError, match="This Python has no TLS"):
+        supervise(lambda folder, tier: [str(folder), tier], lambda folder, *, again: [str(folder), str(again)])
 
 
 def test_a_living_world_s_folder_is_never_removed(tmp_path: Path) -> None:

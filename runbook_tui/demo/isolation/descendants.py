@@ -62,11 +62,13 @@ def kill_descendants(seconds: float = 3.0) -> None:
 
 @contextmanager
 def leaving_none() -> Iterator[None]:
-    """Kill at the end all that this process and its descendants started, also what got a session of its own."""
+    """Kill at the end of the program all that it and its descendants started, also what got a session of its own."""
     kernel.adopt_orphans()
     try:
         yield
     finally:
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)  # this is the end already: a second one must not cut it short
         kill_descendants()
 
 

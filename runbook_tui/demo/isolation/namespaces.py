@@ -6,9 +6,13 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 from runbook_tui.demo.isolation import kernel
 from runbook_tui.demo.isolation.kernel import Mount, Namespace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _ALL = Namespace.USER | Namespace.MOUNT | Namespace.NET | Namespace.PID | Namespace.IPC | Namespace.UTS
 
@@ -20,14 +24,20 @@ def probe() -> str:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        os.close(reading)
-        os.write(writing, _try().encode())
-        os._exit(0)
+        _answer(writing, _try)
     os.close(writing)
     with os.fdopen(reading, "rb") as answers:
         answer = answers.read().decode(errors="replace")
     os.waitpid(child, 0)
     return "" if answer.endswith("ok") else answer or "the trial died"
+
+
+def _answer(writing: int, trial: Callable[[], str]) -> NoReturn:
+    """Write what a trial gives and end this process; nobody may be left to read it."""
+    try:
+        os.write(writing, trial().encode())
+    finally:
+        os._exit(0)
 
 
 def _try() -> str:
@@ -37,8 +47,7 @@ def _try() -> str:
         leave()
         child = os.fork()
         if child == 0:
-            os.write(writing, _settled().encode())
-            os._exit(0)
+            _answer(writing, _settled)
         os.waitpid(child, 0)
     except OSError as error:
         return error.strerror or str(error)

@@ -34,8 +34,8 @@ _PATH = re.compile(
 )
 _CONTENT = re.compile(
     r"""<<-?\s*(?P<quote>['"]?)(?P<end>\w+)(?P=quote)[^\n]*\n(?P<here>.*?)^\t*(?P=end)$"""
-    r"""|\b(?:echo|printf|postconf|sysrc|logger)\b(?P<said>(?:'[^']*'|"(?:[^"$`]|\$(?!\())*"|[^\n;&|<>'"$`]|\$(?!\())*)"""
-    r"""|\b(?:[ef]?grep|sed|awk)\b(?:\s+-[\w-]+)*\s+(?P<pattern>'[^']*'|"[^"]*")""",
+    r"""|(?<![\w/.-])(?:echo|printf|postconf|sysrc|logger)\b(?P<said>(?:'[^']*'|"(?:[^"$`]|\$(?!\())*"|[^\n;&|<>'"$`]|\$(?!\())*)"""
+    r"""|(?<![\w/.-])(?:[ef]?grep|sed|awk)\b(?:\s+-[\w-]+)*\s+(?P<pattern>'[^']*'|"[^"]*")""",
     re.MULTILINE | re.DOTALL,
 )
 
