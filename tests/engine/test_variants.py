@@ -58,7 +58,7 @@ async def test_confirming_asks_the_host_what_it_is_and_goes_on(tmp_path: Path, t
         await engine.consent()
         assert engine.consent_lines()[0].endswith("id -un; uname -n; uname -s; grep '^ID=' /etc/os-release")
         assert await confirm(engine, "mine") is Status.DONE
-        assert learned(engine) == [("old", system, "")]
+        assert [found for found in learned(engine) if found[0] == OLD] == [(OLD, system, "")]
         assert engine.state.closed
     async with bench.engine() as engine:
         assert engine.allowed("other")[Verb.CONFIRM] == f"it does not apply: for {OTHER}; old is {system}"
@@ -92,7 +92,7 @@ async def test_a_system_said_by_hand_is_kept(tmp_path: Path, two_hosts: TwoHosts
         await engine.consent()
         await engine.settle("a", ev.Settlement.OS, OTHER.upper())
         assert await confirm(engine, "a") is Status.DONE
-        assert learned(engine)[0] == ("old", OTHER, "a")
+        assert (OLD, OTHER, "a") in learned(engine)
     async with bench.engine() as engine:
         assert system_of(engine.state, OLD) == OTHER
 
