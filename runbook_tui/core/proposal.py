@@ -74,6 +74,11 @@ class Proposal:
         return hashlib.sha256(self.command.encode()).hexdigest()
 
     @property
+    def other_warnings(self) -> tuple[str, ...]:
+        """Give the warnings beside that of the point of no return, which is said on its own and louder."""
+        return tuple(warning for warning in self.warnings if warning != NO_RETURN)
+
+    @property
     def where(self) -> str:
         """Give `old = root@old.example (198.51.100.10:22, key SHA256:…)`, or what else is meant."""
         if self.host is None:

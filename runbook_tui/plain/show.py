@@ -148,7 +148,7 @@ def proposal(asked: Proposal) -> list[str]:
         lines.append(f"{number} danger: the runbook calls this dangerous")
     lines += [f"{number} done when {clean_line(condition)}" for condition in asked.done_when]
     lines += [part for way in asked.way_back for part in _many(number, "way back", way)]
-    lines += [f"{number} warning: {clean_line(warning)}" for warning in asked.warnings]
+    lines += [f"{number} warning: {clean_line(warning)}" for warning in asked.other_warnings]
     lines.append(f"{number} asks: type {clean_line(wanted(asked))} to run it; any other line does not")
     return lines
 

@@ -189,6 +189,10 @@ def action_body(seen: Seen, action: Action, width: int) -> Content:
         lines.append(Content.assemble(("  ⧗ ", "$muted"), what))
     elif now.text.strip():
         lines += [command_lines(now, width), Content("")]
+    if held := why_held(seen.state, action):
+        said = [untrusted_line(h.why) for h in held]
+        said += [Content.styled(f"→ {how}", "$muted") for code, how in LIFTS if any(h.code is code for h in held)]
+        lines.append(fact("held", Content("\n").join(said), width, "$warning"))
     if now.kind in {ActionKind.COMMAND, ActionKind.FILE}:
         lines.append(fact("where", where(seen, now), width))
     lines.append(fact("done when", done_when(now), width))
@@ -198,10 +202,6 @@ def action_body(seen: Seen, action: Action, width: int) -> Content:
         lines.append(fact("dry run", untrusted(now.dry_run.strip()), width))
     if answered := gates.answers(seen.state, action):
         lines.append(fact("gates", Content("\n").join(map(gate_answer, answered)), width))
-    if held := why_held(seen.state, action):
-        said = [untrusted_line(h.why) for h in held]
-        said += [Content.styled(f"→ {how}", "$muted") for code, how in LIFTS if any(h.code is code for h in held)]
-        lines.append(fact("held", Content("\n").join(said), width, "$warning"))
     return Content("\n").join(lines)
 
 

@@ -48,8 +48,8 @@ class ConfirmScreen(AskScreen):
         if proposal.no_return:
             yield Static(FINAL, classes="warnings -final", id="final")
         yield Fitted(partial(_where, proposal, self._state), classes="facts")
-        if proposal.warnings:
-            warnings = (Content.assemble(("! ", "bold $warning"), untrusted_line(w)) for w in proposal.warnings)
+        if others := proposal.other_warnings:
+            warnings = (Content.assemble(("! ", "bold $warning"), untrusted_line(w)) for w in others)
             yield Static(Content("\n").join(warnings), classes="warnings")
         if proposal.gates:
             yield Fitted(partial(_gates, proposal), classes="facts", id="gates")
