@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Sequence
 
-    from runbook_tui.demo.dns.names import Names
     from runbook_tui.demo.host import Host
     from runbook_tui.demo.postfix.local import Pipe
+    from runbook_tui.demo.postfix.smtp import MailNames
 
 AT_ONCE = 20
 """Deliveries under way at the same time (default_destination_concurrency_limit)."""
@@ -36,7 +36,7 @@ class Postfix:
     """A `machine.Service`. main.cf is read at start and reload, tables whenever they changed."""
 
     def __init__(
-        self, host: Host, names: Names, tls: ssl.SSLContext, *, ports: Callable[[int], int],
+        self, host: Host, names: MailNames, tls: ssl.SSLContext, *, ports: Callable[[int], int],
         bounced: Callable[[QueuedMail, str, str], None], pipe: Pipe | None = None,
     ) -> None:  # fmt: skip
         """Take the host and its resolver.

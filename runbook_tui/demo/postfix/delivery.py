@@ -15,12 +15,12 @@ from runbook_tui.demo.postfix.smtp import SmtpAgent
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runbook_tui.demo.dns.names import Names
     from runbook_tui.demo.host import Host
     from runbook_tui.demo.postfix.local import Pipe
     from runbook_tui.demo.postfix.queue import QueuedMail
     from runbook_tui.demo.postfix.routing import Router
     from runbook_tui.demo.postfix.settings import Settings
+    from runbook_tui.demo.postfix.smtp import MailNames
 
 _SMTP_AGENTS = {"smtp": "smtp", "relay": "relay/smtp"}
 
@@ -29,7 +29,7 @@ class Delivery:
     """The delivery agents of one host under one configuration."""
 
     def __init__(
-        self, host: Host, settings: Settings, router: Router, *, names: Names, ports: Callable[[int], int],
+        self, host: Host, settings: Settings, router: Router, *, names: MailNames, ports: Callable[[int], int],
         pipe: Pipe | None, full: Callable[[], bool],
     ) -> None:  # fmt: skip
         self._router = router

@@ -111,6 +111,7 @@ class Settings:
 
     values: Mapping[str, str]
     defaults: Mapping[str, str] = field(repr=False)
+    _expanded: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, host: Host, values: Mapping[str, str]) -> Settings:
@@ -161,15 +162,9 @@ class Settings:
         Raises:
             ConfigurationError: macros that call each other without end.
         """
-        return self.expand(self.raw(name))
-
-    def expand(self, text: str) -> str:
-        """Expand the macros in a text.
-
-        Raises:
-            ConfigurationError: macros that call each other without end.
-        """
-        return expand(text, self.raw)
+        if name not in self._expanded:
+            self._expanded[name] = expand(self.raw(name), self.raw)
+        return self._expanded[name]
 
     def words(self, name: str) -> list[str]:
         """Give a list's members: comma or white space between them, braces hold together."""

@@ -7,7 +7,7 @@ import os
 import re
 import ssl
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import aiosmtplib
 
@@ -17,13 +17,22 @@ from runbook_tui.demo.postfix.outcome import Outcome, Status, outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from runbook_tui.demo.dns.names import Names
     from runbook_tui.demo.host import Host
     from runbook_tui.demo.postfix.queue import QueuedMail, Recipient
     from runbook_tui.demo.postfix.settings import Settings
 
 PATIENCE = 20.0
 """Real seconds for a connection or an answer."""
+
+
+class MailNames(Protocol):
+    """What is asked of a resolver, as `dns.names.Names` answers; LookupError with the words for the log."""
+
+    async def mx(self, domain: str) -> list[tuple[int, str]]:
+        """Give a domain's mail hosts as (preference, name), best first."""
+
+    async def addresses(self, name: str) -> list[str]:
+        """Give the addresses of a host; an address is its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +70,7 @@ class _StopError(Exception):
 class SmtpAgent:
     """Sends mail from one host under one configuration."""
 
-    def __init__(self, host: Host, settings: Settings, names: Names, ports: Callable[[int], int]) -> None:
+    def __init__(self, host: Host, settings: Settings, names: MailNames, ports: Callable[[int], int]) -> None:
         """Take the host's resolver, and where a well-known port is found in the world."""
         self._host = host
         self._names = names

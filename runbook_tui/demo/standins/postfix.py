@@ -193,22 +193,18 @@ def postfix(call: Call) -> int:
         case "flush":
             _flush(call, call.options("c:"))
             return 0
-        case "start" if running:
-            _report(call, "fatal: the Postfix mail system is already running")
-            return 1
-        case "stop" | "abort" | "reload" if not running:
-            _report(call, "fatal: the Postfix mail system is not running")
-            return 1
         case _ if verb not in _SITUATIONS:
             call.refuse()
-        case _:
-            _report(call, _SITUATIONS[verb])
-            work = {"start": daemon.start, "reload": daemon.reload}.get(verb, daemon.stop)
-            try:
-                call.wait(work())
-            except ServiceError as error:
-                call.fail(f"postfix: {error}")
-            return 0
+    if running == (verb == "start"):
+        _report(call, f"fatal: the Postfix mail system is {'already' if running else 'not'} running")
+        return 1
+    _report(call, _SITUATIONS[verb])
+    work = {"start": daemon.start, "reload": daemon.reload}.get(verb, daemon.stop)
+    try:
+        call.wait(work())
+    except ServiceError as error:
+        call.fail(f"postfix: {error}")
+    return 0
 
 
 def _report(call: Call, text: str) -> None:

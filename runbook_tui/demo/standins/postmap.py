@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
-from runbook_tui.demo.postfix.maps import COMPILED, TableError, compile_aliases, compile_table, read_compiled
-from runbook_tui.demo.postfix.maps import write_compiled as write_table
+from runbook_tui.demo.postfix.maps import (
+    COMPILED,
+    STALE_AFTER,
+    TableError,
+    Tables,
+    compile_aliases,
+    compile_table,
+    read_compiled,
+    write_compiled,
+)
 from runbook_tui.demo.postfix.settings import ConfigurationError, Settings
 from runbook_tui.demo.standins.postconf import own_paths
 
@@ -61,7 +68,7 @@ def _compile(call: Call, name: str) -> None:
     try:
         text = source.read_text(encoding="utf-8")
         compiled = compile_table(text) if program == "postmap" else compile_aliases(text)
-        write_table(source, compiled.rows)
+        write_compiled(source, compiled.rows)
     except OSError as error:
         call.fail(f"{program}: fatal: open {name}: {error.strerror}")
     for number, sentence in compiled.warnings:
@@ -80,15 +87,17 @@ def _show_table(call: Call, name: str) -> None:
 
 
 def _query(call: Call, tables: Sequence[tuple[str, str]], key: str) -> int:
-    keys = [line.rstrip("\r\n") for line in call.stdin.read().decode().splitlines()] if key == "-" else [key]
+    program = call.argv[0]
+    keys = call.stdin.read().decode().splitlines() if key == "-" else [key]
+    look = Tables(call.machine.host.path, lambda text: call.warn(f"{program}: warning: {text}"), STALE_AFTER)
     found = False
     for one in keys:
         for kind, name in tables:
-            path = name if kind in {"static", "inline"} else str(call.file(name))
+            path = name if kind in {"static", "inline"} else own_paths(call, str(call.file(name)))
             try:
-                value = call.ask(partial(call.machine.postfix.lookup, f"{kind}:{path}", one))
+                value = look.lookup(f"{kind}:{path}", one)
             except TableError as error:
-                call.fail(f"{call.argv[0]}: fatal: {own_paths(call, str(error))}")
+                call.fail(f"{program}: fatal: {error}")
             if value is not None:
                 call.say(f"{one}\t{value}" if key == "-" else value)
                 found = True
