@@ -155,7 +155,7 @@ class World:
         port = self.hosts["old"].port(53)
         name_server = self._network.address(NAME_SERVER)
         self.authoritative = Authoritative(
-            name_server, port, self.hosts["old"].path(ZONE_FILE), DOMAIN, {"mailrunbook": self._tsig}
+            name_server, port, self.hosts["old"].path(ZONE_FILE), DOMAIN, {}
         )
         self.resolvers = tuple(
             Resolver(

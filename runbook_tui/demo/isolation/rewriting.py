@@ -127,8 +127,9 @@ def shell_words(text: str, root: str) -> list[str]:
 
 def main(arguments: list[str]) -> None:
     """Become /bin/sh with these arguments, the text after -c rewritten."""
-    if len(arguments) > 1 and arguments[0] == "-c":
-        words = shell_words(arguments[1], os.environ[ROOT_VARIABLE])
+    root = os.environ.get(ROOT_VARIABLE, "")
+    if root and len(arguments) > 1 and arguments[0] == "-c":
+        words = shell_words(arguments[1], root)
         os.execv(words[0], [*words, *(arguments[2:] if len(words) == 3 else [])])  # noqa: S606
     os.execv("/bin/sh", ["/bin/sh", *arguments])  # noqa: S606
 

@@ -38,8 +38,8 @@ _DOVECOT = {
     "/etc/dovecot/dovecot.conf": DOVECOT_CONF,
     "/etc/dovecot/conf.d/10-auth.conf": "disable_plaintext_auth = yes\nauth_mechanisms = plain\n",
     "/etc/dovecot/conf.d/10-mail.conf": "mail_location = mbox:~/mail:INBOX=/var/mail/%u\nmail_privileged_group = mail\n",
-    "/etc/dovecot/conf.d/10-ssl.conf": "ssl = yes\nssl_cert = </etc/dovecot/private/dovecot.pem\n"
-    "ssl_key = </etc/dovecot/private/dovecot.key\n",
+    "/etc/dovecot/conf.d/10-ssl.conf": "ssl = yes\nssl_cert = </etc/ssl/certs/ssl-cert-snakeoil.pem\n"
+    "ssl_key = </etc/ssl/private/ssl-cert-snakeoil.key\n",
     "/etc/dovecot/conf.d/15-mailboxes.conf": "namespace inbox {\n  inbox = yes\n  mailbox Drafts {\n"
     "    special_use = \\Drafts\n  }\n  mailbox Sent {\n    special_use = \\Sent\n  }\n}\n",
 }
