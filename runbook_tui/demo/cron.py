@@ -40,7 +40,7 @@ class Cron:
     async def start(self) -> None:
         """Run from the next minute on."""
         if self._beat is None:
-            self._beat = asyncio.ensure_future(self._minutes())
+            self._beat = asyncio.ensure_future(self._minutes(int(self._host.clock.time() // MINUTE)))
 
     async def stop(self) -> None:
         """Start nothing more, and end what was started."""
@@ -53,8 +53,7 @@ class Cron:
     async def reload(self) -> None:
         """Read nothing: crontabs are read anew each minute."""
 
-    async def _minutes(self) -> None:
-        last = int(self._host.clock.time() // MINUTE)
+    async def _minutes(self, last: int) -> None:
         while True:
             await self._host.clock.until((last + 1) * MINUTE)
             now = int(self._host.clock.time() // MINUTE)

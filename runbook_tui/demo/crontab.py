@@ -61,7 +61,7 @@ class CrontabError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A command and the minutes at which it is due; with `either_day` one of the two day fields is enough (crontab(5))."""
+    """A command and when it is due; with `either_day` one of the two day fields is enough (crontab(5))."""
 
     line: str
     command: str
@@ -102,15 +102,14 @@ def _job(number: int, line: str) -> Job | None:
         times = NICKNAMES.get(nickname, "").split()
     else:
         *times, command = (*line.split(None, 5), *[""] * 6)[:6]
-    if not command.strip():
-        missing = next((field.name for field, time in zip(FIELDS, times, strict=False) if not time), "command")
-        raise CrontabError(number, missing)
     fields = []
     for time, field in zip(times, FIELDS, strict=False):
         values = field.values(time)
         if values is None:
             raise CrontabError(number, field.name)
         fields.append(values)
+    if not command.strip():
+        raise CrontabError(number, "command")
     if not fields:
         return None  # @reboot
     fields[4] = frozenset(day % 7 for day in fields[4])

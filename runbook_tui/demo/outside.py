@@ -115,11 +115,13 @@ class Outside:
 
     async def stop(self) -> None:
         """End the stream, and every sender where it is."""
-        tasks = [*self._sending, *([self._stream] if self._stream else [])]
+        tasks = {*self._sending, *([self._stream] if self._stream else [])}
         self._stream = None
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while tasks:
+            # Again and again: before Python 3.12 a connection that fails at this very moment swallows the first one.
+            for task in tasks:
+                task.cancel()
+            _, tasks = await asyncio.wait(tasks, timeout=0.1)
 
     async def idle(self, timeout: float) -> bool:  # noqa: ASYNC109 -- an answer, not an exception, is wanted
         """Wait until every sender has got rid of its mail, at most `timeout` real seconds; give whether it is so."""

@@ -155,7 +155,8 @@ def test_a_bounce_counts_even_when_the_mail_arrived(bench: Bench) -> None:
     bench.arrive(number, "new")
     bench.ledger.bounced_mail(mail(number), "old", "5.4.6 too many hops")
     bench.ledger.bounced_mail(mail(None), "old", "5.1.1 unknown")
-    assert bench.ledger.report().lines()[3:] == ("bounced 1", "queued 0", f"bounced: {number} (old: 5.4.6 too many hops)")
+    lines = bench.ledger.report().lines()
+    assert lines[3:] == ("bounced 1", "queued 0", f"bounced: {number} (old: 5.4.6 too many hops)")
 
 
 def test_the_view_tells_where_mails_are_now(bench: Bench) -> None:

@@ -18,7 +18,7 @@ from runbook_tui.demo.provider import MailboxBusyError, Provider
 from tests.demo.loopback import network
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 SMTP_PORT = 10025
@@ -81,7 +81,7 @@ class Inbox:
 
 
 @dataclass
-class Stage2:
+class World:
     """The senders with all that is around them."""
 
     net: str
@@ -97,16 +97,15 @@ class Stage2:
         """Ask the ledger."""
         return self.ledger.report()
 
-    async def until(self, condition: object) -> None:
+    async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until a condition holds."""
-        assert callable(condition)
-        async with asyncio.timeout(10):
-            while not condition():
+        async with asyncio.timeout(20):
+            while not condition():  # noqa: ASYNC110 -- what is waited for is in another server's hands
                 await asyncio.sleep(0.005)
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[Stage2]:
+async def world(tmp_path: Path) -> AsyncIterator[World]:
     """A zone with new before old, one resolver, both mail servers up."""
     net = network()
     zone = tmp_path / "zone"
@@ -124,12 +123,12 @@ async def world(tmp_path: Path) -> AsyncIterator[Stage2]:
     await asyncio.gather(
         authoritative.start(), resolver.start(), old.open(f"{net}.11"), new.open(f"{net}.12")
     )
-    yield Stage2(net, clock, old, new, resolver, ledger, provider, outside)
+    yield World(net, clock, old, new, resolver, ledger, provider, outside)
     await outside.stop()
     await asyncio.gather(authoritative.stop(), resolver.stop(), old.close(), new.close())
 
 
-async def test_mail_goes_to_the_best_mail_host(world: Stage2) -> None:
+async def test_mail_goes_to_the_best_mail_host(world: World) -> None:
     """The MX with the lowest number gets it, from the sender's own address, for the users in turn."""
     numbers = [world.outside.send(way=Way.MX) for _ in range(6)]
     assert await world.outside.idle(10)
@@ -141,7 +140,7 @@ async def test_mail_goes_to_the_best_mail_host(world: Stage2) -> None:
     assert [one.text for one in world.ledger.story(numbers[0])] == ["", "new"]
 
 
-async def test_stragglers_go_straight_to_old(world: Stage2) -> None:
+async def test_stragglers_go_straight_to_old(world: World) -> None:
     """A sender with the old address in its configuration asks no name server."""
     await world.resolver.stop()
     number = world.outside.send(way=Way.STRAIGHT)
@@ -149,7 +148,7 @@ async def test_stragglers_go_straight_to_old(world: Stage2) -> None:
     assert world.old.taken == [number]
 
 
-async def test_the_second_mail_host_is_used_when_the_first_does_not_answer(world: Stage2) -> None:
+async def test_the_second_mail_host_is_used_when_the_first_does_not_answer(world: World) -> None:
     """A refused connection leads to the next MX at once."""
     await world.new.close()
     number = world.outside.send(way=Way.MX)
@@ -157,7 +156,7 @@ async def test_the_second_mail_host_is_used_when_the_first_does_not_answer(world
     assert world.old.taken == [number]
 
 
-async def test_a_sender_waits_and_tries_again_on_world_time(world: Stage2) -> None:
+async def test_a_sender_waits_and_tries_again_on_world_time(world: World) -> None:
     """While nobody answers the mail is queued at its sender, with the reason; a jump of six minutes delivers it."""
     await world.new.close()
     await world.old.close()
@@ -171,7 +170,7 @@ async def test_a_sender_waits_and_tries_again_on_world_time(world: Stage2) -> No
     assert world.new.taken == [number]
 
 
-async def test_a_temporary_refusal_is_retried_and_its_words_are_kept(world: Stage2) -> None:
+async def test_a_temporary_refusal_is_retried_and_its_words_are_kept(world: World) -> None:
     """After 450 at both hosts the mail waits with the server's words, then arrives."""
     for server in (world.new, world.old):
         server.says.append("450 4.2.0 Greylisted")
@@ -183,7 +182,7 @@ async def test_a_temporary_refusal_is_retried_and_its_words_are_kept(world: Stag
     assert world.new.taken == [number]
 
 
-async def test_a_permanent_refusal_bounces_at_once(world: Stage2) -> None:
+async def test_a_permanent_refusal_bounces_at_once(world: World) -> None:
     """554 is final: the other host is not asked, and the report has number, host and words."""
     world.new.says.append("554 5.7.1 <plop@example.test>: Relay access denied")
     number = world.outside.send("plop", Way.MX)
@@ -192,7 +191,7 @@ async def test_a_permanent_refusal_bounces_at_once(world: Stage2) -> None:
     assert world.report().lines()[-1] == f"bounced: {number} (new: 554 5.7.1 Relay access denied)"
 
 
-async def test_after_five_days_a_sender_gives_up(world: Stage2) -> None:
+async def test_after_five_days_a_sender_gives_up(world: World) -> None:
     """What cannot be delivered for five days comes back, with the last reason."""
     await world.new.close()
     await world.old.close()
@@ -204,7 +203,7 @@ async def test_after_five_days_a_sender_gives_up(world: Stage2) -> None:
 
 
 async def test_trouble_with_names_waits_and_a_missing_domain_bounces(
-    world: Stage2, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A mute resolver is no reason to give up; a domain that does not exist is."""
     monkeypatch.setattr("runbook_tui.demo.dns.names.PATIENCE", 0.2)
@@ -221,7 +220,7 @@ async def test_trouble_with_names_waits_and_a_missing_domain_bounces(
     assert world.ledger.story(number)[-1].text.endswith("Host not found, try again")
 
 
-async def test_the_stream_keeps_its_rate_and_its_shares(world: Stage2) -> None:
+async def test_the_stream_keeps_its_rate_and_its_shares(world: World) -> None:
     """Some 200 mails a second all arrive; about one in twenty goes straight, as many to the provider."""
     await world.outside.start(200)
     await world.until(lambda: world.ledger.view().numbered >= 300)
@@ -237,7 +236,7 @@ async def test_the_stream_keeps_its_rate_and_its_shares(world: Stage2) -> None:
     await world.until(lambda: world.ledger.view().numbered > numbered)
 
 
-async def test_the_provider_lets_one_session_in_and_forgets_what_was_fetched(world: Stage2) -> None:
+async def test_the_provider_lets_one_session_in_and_forgets_what_was_fetched(world: World) -> None:
     """A kept mail stays the provider's, a fetched one is the host's to answer for."""
     kept, fetched = (world.outside.send(way=Way.PROVIDER) for _ in range(2))
     with world.provider.session("plop") as session:
@@ -253,7 +252,7 @@ async def test_the_provider_lets_one_session_in_and_forgets_what_was_fetched(wor
     )  # fmt: skip
 
 
-async def test_stop_leaves_no_sender_at_work(world: Stage2) -> None:
+async def test_stop_leaves_no_sender_at_work(world: World) -> None:
     """After stop nothing waits any more and nothing sets out."""
     await world.new.close()
     await world.old.close()

@@ -56,6 +56,11 @@ class Authoritative(Endpoint):
         self._zone: dns.zone.Zone | None = None
 
     @property
+    def dynamic(self) -> bool:
+        """Whether updates can change the zone: then `rndc reload` is refused until `rndc freeze`, as in life."""
+        return bool(self._keyring)
+
+    @property
     def label(self) -> str:
         """The zone as named writes it: `example.test/IN`."""
         return f"{self.origin.to_text(omit_final_dot=True)}/IN"
