@@ -216,7 +216,7 @@ async def test_a_dry_run_that_does_not_end_is_ended(tmp_path: Path, monkeypatch:
     """Past its time it is sent TERM over there and shown as failed; nothing of it is left behind."""
     monkeypatch.setattr(looking, "READ_TIMEOUT", 0.3)
     mine = tmp_path / "pid"
-    async with bench_of(tmp_path, here(dry_run=f"echo $$ > {mine}; sleep 1000")).engine() as engine:
+    async with bench_of(tmp_path, here(dry_run=f"sleep 1000 & echo $! > {mine}; wait")).engine() as engine:
         proposal = await (await agreed(engine)).propose("a", Verb.CONFIRM)
         assert proposal.dry_run is not None
         assert proposal.dry_run.ended == "it took longer than 0 s"
@@ -226,7 +226,7 @@ async def test_a_dry_run_that_does_not_end_is_ended(tmp_path: Path, monkeypatch:
 async def test_a_dry_run_that_is_given_up_is_ended(tmp_path: Path) -> None:
     """Closing the dialog that waits for it ends it over there too."""
     mine = tmp_path / "pid"
-    async with bench_of(tmp_path, here(dry_run=f"echo $$ > {mine}; sleep 1000")).engine() as engine:
+    async with bench_of(tmp_path, here(dry_run=f"sleep 1000 & echo $! > {mine}; wait")).engine() as engine:
         asking = asyncio.create_task((await agreed(engine)).propose("a", Verb.CONFIRM))
         await eventually(lambda: mine.exists() and bool(mine.read_text()))
         asking.cancel()
