@@ -7,6 +7,7 @@ import re
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from runbook_tui.demo.standins import reach
@@ -53,6 +54,7 @@ class Transfer:
     moved: int = 0
     moved_bytes: int = 0
     vanished: bool = False
+    protected: set[str] = field(default_factory=set)
 
     def has(self, *names: str) -> bool:
         """Tell whether one of these options was given."""
@@ -60,21 +62,20 @@ class Transfer:
 
     async def run(self, wanted: Tree, there: Tree, excludes: Excludes) -> int:
         """Make the target like the source; give the exit status."""
-        late = self.has("delete-after", "delete-delay")
         removing = any(flag.startswith("delete") for flag in self.options.flags)
-        gone = doomed(excludes.prune(there), wanted) if removing else []
+        known = excludes.prune(there)
+        gone = doomed(known, wanted) if removing else []
+        self.protected = {str(above) for path in there.keys() - known.keys() for above in PurePosixPath(path).parents}
+        late = self.has("delete-after", "delete-delay")
         if not late:
             await self._remove(gone, there)
-        folders = []
         for path in ordered(wanted):
             if self.call.hung_up():
                 return _STOPPED
-            entry = wanted[path]
-            await self._update(path, entry, there.get(path))
-            if entry.kind is Kind.FOLDER:
-                folders.append(path)
+            await self._update(path, wanted[path], there.get(path))
         if late:
             await self._remove(gone, there)
+        folders = [path for path in wanted if wanted[path].kind is Kind.FOLDER]
         if not self.has("n", "dry-run"):
             for path in reversed(folders):  # what was put into a folder changed its time
                 await self.target.stamp(path, wanted[path])
@@ -83,11 +84,14 @@ class Transfer:
     async def _update(self, path: str, entry: Entry, old: Entry | None) -> None:
         content: bytes | None = None
         differs = False
-        if old and old.kind is entry.kind is Kind.FILE and self.has("c", "checksum") and old.size == entry.size:
-            content = await self.source.read(path)
-            differs = content != await self.target.read(path)
-        elif old and old.kind is entry.kind is Kind.FILE and not self.has("c", "checksum"):
-            differs = old.mtime != entry.mtime  # the quick check: size and time
+        if old and old.kind is entry.kind is Kind.FILE:
+            if not self.has("c", "checksum"):
+                differs = old.mtime != entry.mtime  # the quick check: size and time
+            elif old.size != entry.size:
+                differs = True
+            else:
+                content = await self.source.read(path)
+                differs = content != await self.target.read(path)
         letters = marks(entry, old, sent=self.sent, content_differs=differs)
         if letters[2:3] == "c" and not self.has("c", "checksum") and entry.kind is Kind.FILE:
             letters = f"{letters[:2]}.{letters[3:]}"  # nobody looked at the content
@@ -112,7 +116,7 @@ class Transfer:
         if entry.kind is Kind.FOLDER:
             await self.target.make_folder(path)
             return
-        if old and self.has("b", "backup", "backup-dir") | bool(self._aside):
+        if old and self._aside:
             await self.target.put_aside(path, self._aside)
         if entry.kind is Kind.LINK:
             await self.target.link(path, entry)
@@ -125,11 +129,17 @@ class Transfer:
 
     @property
     def _aside(self) -> str:
-        return self.options.value("backup-dir")
+        """Where what is replaced or deleted goes, seen from the target; empty when it is not kept."""
+        given = self.options.value("backup-dir")
+        up = ".." if self.prefix and not given.startswith("/") else ""
+        return posixpath.join(up, given, self.prefix) if given else ""
 
     async def _remove(self, gone: list[str], there: Tree) -> None:
         for path in gone:
             entry = there[path]
+            if path in self.protected:  # something in it was left out, and so stays
+                self.call.say(f"cannot delete non-empty directory: {self._name(path)}")
+                continue
             self.deleted.append(entry.kind)
             name = self._name(path) + ("/" if entry.kind is Kind.FOLDER else "")
             if self.has("i", "itemize-changes"):
@@ -204,6 +214,8 @@ def rsync(call: Call) -> int:
     given = call.options(_LETTERS, long=_LONG)
     if not given.flags & {"a", "archive"}:
         call.refuse("without -a")
+    if given.flags & {"b", "backup"} and "backup-dir" not in given.values:
+        call.refuse("--backup without --backup-dir")
     shell = given.value("e") or given.value("rsh") or "ssh"
     if shell.split() != ["ssh"]:
         call.refuse(f"-e {shell!r}")
@@ -215,16 +227,17 @@ def rsync(call: Call) -> int:
     patterns = list(given.values.get("exclude", ()))
     for name in given.values.get("exclude-from", ()):
         patterns += patterns_of(call.file(name).read_text("utf-8"))
-    status = call.wait(_transfer(call, given, source, target, Excludes(patterns)))
+    status = call.wait(_transfer(call, given, source, target, patterns))
     if status in _WORDS:
         call.warn(f"{_WORDS[status]} at main.c(1338) [sender=3.2.7]")
     return status
 
 
-async def _transfer(call: Call, given: Options, source: _Place, target: _Place, excludes: Excludes) -> int:
+async def _transfer(call: Call, given: Options, source: _Place, target: _Place, patterns: list[str]) -> int:
     begun = time.monotonic()
     async with AsyncExitStack() as stack:
         name = posixpath.basename(source.path) if not source.path.endswith("/") else ""
+        excludes = Excludes(patterns, name)
         try:
             read = await _side(call, stack, source, source.path)
             write = await _side(call, stack, target, posixpath.join(target.path or ".", name))
@@ -234,12 +247,15 @@ async def _transfer(call: Call, given: Options, source: _Place, target: _Place, 
             return 255
         wanted = excludes.prune(await read.tree())
         if not wanted:
-            call.warn(f'rsync: [sender] link_stat "{source.path}" failed: No such file or directory (2)')
+            doing = "link_stat" if name else "change_dir"
+            call.warn(f'rsync: [sender] {doing} "{source.path}" failed: No such file or directory (2)')
             return _PARTIAL
         receiver = reach.find(call, target.host).host if target.host else call.machine.host
         transfer = Transfer(call, given, read, write, receiver, name, bool(target.host))
         if transfer.has("v", "verbose"):
-            call.say(f"{'receiving' if source.host else 'sending'} incremental file list")
+            whole = transfer.has("delete-after", "delete-before")
+            verb = "receiving" if source.host else "building" if whole else "sending"
+            call.say(f"{verb} file list ... done" if whole else f"{verb} incremental file list")
         try:
             status = await transfer.run(wanted, await write.tree(), excludes)
         except Exit as full:

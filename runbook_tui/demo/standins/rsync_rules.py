@@ -37,13 +37,15 @@ Tree = dict[str, Entry]
 class Excludes:
     """Patterns of --exclude and --exclude-from, in their order; includes are not known."""
 
-    def __init__(self, patterns: Iterable[str]) -> None:
+    def __init__(self, patterns: Iterable[str], prefix: str = "") -> None:
+        """Take the patterns, and the name of the tree itself where that is transferred too."""
+        self._top = f"/{prefix}" if prefix else ""
         self._patterns = [(_compiled(pattern.rstrip("/")), pattern.endswith("/")) for pattern in patterns]
 
     def leave_out(self, path: str, kind: Kind) -> bool:
         """Tell whether a path below the top is left out; what is below it is not even looked at."""
         return any(
-            pattern.search(f"/{path}") and (kind is Kind.FOLDER or not only_folders)
+            pattern.search(f"{self._top}/{path}") and (kind is Kind.FOLDER or not only_folders)
             for pattern, only_folders in self._patterns
         )
 
@@ -73,38 +75,45 @@ def patterns_of(text: str) -> list[str]:
     return [line for line in lines if line.strip() and line[0] not in "#;"]
 
 
+def children(tree: Iterable[str], entries: Mapping[str, Entry]) -> dict[str, list[str]]:
+    """Give what is in each folder, sorted as rsync does: what is no folder comes first, then by octets."""
+
+    def key(path: str) -> tuple[bool, bytes]:
+        return entries[path].kind is Kind.FOLDER, path.encode("utf-8", "surrogateescape")
+
+    found: dict[str, list[str]] = {}
+    for path in sorted(tree, key=key):
+        if path != ".":
+            found.setdefault(path.rpartition("/")[0] or ".", []).append(path)
+    return found
+
+
 def ordered(tree: Mapping[str, Entry]) -> list[str]:
-    """Sort as rsync does: a folder, then what is no folder in it, then its folders with all that is in them."""
+    """Give the order of work: a folder, what is in it and no folder, then its folders with all that is in them."""
+    inside = children(tree, tree)
+    order = ["."] if "." in tree else []
 
-    def key(path: str) -> tuple[tuple[int, bytes], ...]:
-        if path == ".":
-            return ()
-        names = path.split("/")
-        ends = [1] * (len(names) - 1) + [1 if tree[path].kind is Kind.FOLDER else 0]
-        return tuple((end, name.encode("utf-8", "surrogateescape")) for end, name in zip(ends, names, strict=True))
+    def add(folder: str) -> None:
+        for path in inside.get(folder, ()):
+            order.append(path)
+            if tree[path].kind is Kind.FOLDER:
+                add(path)
 
-    return sorted(tree, key=key)
+    add(".")
+    return order
 
 
 def doomed(there: Mapping[str, Entry], wanted: Mapping[str, Entry]) -> list[str]:
-    """List what --delete removes, folder by folder, each from its end, a folder after what is in it."""
-    gone: list[str] = []
+    """List what --delete removes: folder by folder, each from its end, a folder after what is in it."""
+    inside = children(there, there)
 
-    def remove(path: str) -> None:
-        for child in reversed(children.get(path, [])):
-            remove(child)
-        gone.append(path)
+    def below(path: str) -> list[str]:
+        return [*(one for child in reversed(inside.get(path, ())) for one in below(child)), path]
 
-    children: dict[str, list[str]] = {}
-    for path in ordered(there):
-        if path != ".":
-            children.setdefault(path.rpartition("/")[0] or ".", []).append(path)
-    for folder in ordered(there):
-        if folder in wanted and there[folder].kind is Kind.FOLDER:
-            for child in reversed(children.get(folder, [])):
-                if child not in wanted:
-                    remove(child)
-    return gone
+    staying = [path for path in ordered(there) if path in wanted and wanted[path].kind is Kind.FOLDER]
+    return [
+        one for folder in staying for path in reversed(inside.get(folder, ())) if path not in wanted for one in below(path)
+    ]
 
 
 def marks(new: Entry, old: Entry | None, *, sent: bool, content_differs: bool) -> str:
@@ -117,7 +126,7 @@ def marks(new: Entry, old: Entry | None, *, sent: bool, content_differs: bool) -
         return f"{arrow}{new.kind}+++++++++"
     is_file = new.kind is Kind.FILE
     size = is_file and old.size != new.size
-    time = old.mtime != new.mtime and new.kind is not Kind.LINK
+    time = old.mtime != new.mtime and (new.kind is not Kind.LINK or old.target != new.target)
     mode = old.mode != new.mode and new.kind is not Kind.LINK
     moved = is_file and (size or content_differs)
     retargeted = new.kind is Kind.LINK and old.target != new.target

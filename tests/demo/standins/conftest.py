@@ -74,9 +74,8 @@ def world(tmp_path: Path) -> BareWorld:
     return made
 
 
-@pytest.fixture
-def run() -> Run:
-    """Call a stand-in as the door does, in a thread: `await run(COMMANDS, machine, "name", "argument", stdin=b"")`."""
+def make_run() -> Run:
+    """Give what calls a stand-in as the door does, in a thread: `await run(COMMANDS, machine, "name", "argument")`."""
 
     async def ran(
         commands: Mapping[str, Command], machine: Machine, *argv: str, stdin: bytes = b"", user: str = "root", cwd: str = "/"
@@ -89,3 +88,9 @@ def run() -> Run:
         return Said(status, out.read(), err.getvalue())
 
     return ran
+
+
+@pytest.fixture
+def run() -> Run:
+    """Call a stand-in: `await run(COMMANDS, machine, "name", "argument", stdin=b"")`."""
+    return make_run()
