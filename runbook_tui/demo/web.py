@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import html
+import imaplib
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
-
-import imapclient
-from imapclient.exceptions import LoginError
 
 from runbook_tui.demo.machine import ServiceError
 
@@ -126,28 +124,33 @@ class WebServer:
         user, password = (values.get(name, [""])[0] for name in ("_user", "_pass"))
         try:
             messages = await asyncio.to_thread(self._log_in, user, password)
-        except LoginError:
-            return HTTPStatus.UNAUTHORIZED, f"<p>Login failed.</p>{_FORM}"
-        except (OSError, LookupError, imapclient.IMAPClient.Error) as error:
+        except (OSError, LookupError, imaplib.IMAP4.error) as error:
             why = html.escape(str(error))
             return HTTPStatus.INTERNAL_SERVER_ERROR, f"<p>Connection to storage server failed: {why}</p>"
+        if messages is None:
+            return HTTPStatus.UNAUTHORIZED, f"<p>Login failed.</p>{_FORM}"
         return HTTPStatus.OK, f"<p>Inbox: {messages} messages</p>"
 
-    def _log_in(self, user: str, password: str) -> int:
-        """Log in as webmail does and give the number of mails in the INBOX; STATUS leaves new mail new."""
+    def _log_in(self, user: str, password: str) -> int | None:
+        """Log in as webmail does; give how many mails the INBOX has, None for a wrong password; new mail stays new."""
         server = self._imap_host()
         local = server in ("localhost", "127.0.0.1")
         tls = self._client_tls()
         if local:
             tls.check_hostname = False
         address = self._host.address if local else self._address_of(server)
-        client = imapclient.IMAPClient(address, port=self._host.port(143), ssl=False, timeout=PATIENCE)
+        client = imaplib.IMAP4(address, self._host.port(143), timeout=PATIENCE)
         try:
             if not local:
                 client.host = server  # the name that the certificate must have
             client.starttls(tls)
-            client.login(user, password)
-            return int(client.folder_status("INBOX", ["MESSAGES"])[b"MESSAGES"])
+            try:
+                client.login(user, password)
+            except imaplib.IMAP4.error:
+                return None
+            _, [status] = client.status("INBOX", "(MESSAGES)")
+            found = re.search(rb"MESSAGES (\d+)", status or b"")
+            return int(found[1]) if found else 0
         finally:
             client.shutdown()
 

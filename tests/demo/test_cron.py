@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 )
 def test_a_line_is_due_when_its_fields_say_so(times: str, moment: str, due: bool) -> None:
     """Steps, lists, ranges, names, both Sundays, and either of two day fields."""
-    [job] = parse(f"# mail\nMAILTO=\"\"\n{times} $HOME/bin/getmymailnow > /dev/null\n")
+    [job] = parse(f'# mail\nMAILTO=""\n{times} $HOME/bin/getmymailnow > /dev/null\n')
     assert job.due(datetime.fromisoformat(moment)) == due
     assert job.command == "$HOME/bin/getmymailnow > /dev/null"
 
@@ -100,7 +100,7 @@ async def test_cron_follows_the_world_s_clock_and_runs_once_a_jump(tmp_path: Pat
     assert bench.ran.get_nowait() == ("plop", "fetch")
     await bench.advance(7 * 86400)
     assert bench.ran.qsize() == 1
-    assert "(plop) CMD (fetch)" in bench.host.path(DEBIAN.maillog).read_text(encoding="utf-8")  # noqa: ASYNC240 -- small
+    assert "(plop) CMD (fetch)" in bench.host.path(DEBIAN.maillog).read_text(encoding="utf-8")
     await bench.cron.stop()
     assert not bench.cron.running
     await bench.advance(3600)

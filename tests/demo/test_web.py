@@ -72,14 +72,15 @@ async def webmail(tmp_path: Path) -> AsyncIterator[Webmail]:
     host.path("/etc/dovecot").mkdir(parents=True)
     host.path("/etc/passwd").write_text("plop:x:1000:1000::/home/plop:/bin/sh\n", encoding="ascii")
     host.path("/etc/dovecot/dovecot.conf").write_text(
-        "protocols = imap\nlisten = *\nmail_location = maildir:~/Maildir\nssl = yes\n", encoding="ascii"
+        "protocols = imap\nlisten = *\nmail_location = maildir:~/Maildir\nssl = yes\n"
+        "ssl_cert = </etc/dovecot/chain\nssl_key = </etc/dovecot/key\n", encoding="ascii"
     )
     deliver(host.path("/home/plop/Maildir"), b"Subject: x\r\n\r\nx\r\n", hostname="new")
     authority = CertificateAuthority()
     certificate = authority.issue(["new.example.test"], [host.address])
-    (tmp_path / "chain").write_bytes(certificate.chain)
-    (tmp_path / "key").write_bytes(certificate.key)
-    context = server_context(tmp_path / "chain", tmp_path / "key")
+    host.path("/etc/dovecot/chain").write_bytes(certificate.chain)
+    host.path("/etc/dovecot/key").write_bytes(certificate.key)
+    context = server_context(host.path("/etc/dovecot/chain"), host.path("/etc/dovecot/key"))
     imap = ImapServer(host, context, lambda user, password: (user, password) == ("plop", "right"))
     made: list[Webmail] = []
     web = WebServer(
@@ -108,8 +109,9 @@ async def test_the_page_is_there_on_both_ports(webmail: Webmail) -> None:
 async def test_a_login_counts_the_mails(webmail: Webmail, server: str) -> None:
     """The right password shows the inbox, and the mail stays new."""
     webmail.configure(server)
-    assert await webmail.ask(FORM.format("right")) == (200, (await webmail.ask(FORM.format("right")))[1])
-    assert "Inbox: 1 messages" in (await webmail.ask(FORM.format("right")))[1]
+    status, page = await webmail.ask(FORM.format("right"))
+    assert "Inbox: 1 messages" in page
+    assert status == 200
     assert len(list(webmail.host.path("/home/plop/Maildir/new").iterdir())) == 1
 
 

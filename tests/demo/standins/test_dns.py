@@ -33,7 +33,7 @@ class Named:
         self._run = run
 
     async def __call__(self, *argv: str, stdin: str = "") -> Said:
-        return cast("Said", await self._run(COMMANDS, self.machine, *argv, stdin=stdin.encode()))
+        return await self._run(COMMANDS, self.machine, *argv, stdin=stdin.encode())
 
 
 async def serve(world: BareWorld, run: Run, zone: Path, keys: dict[str, str]) -> AsyncIterator[Named]:
@@ -135,7 +135,8 @@ async def test_nsupdate_changes_the_zone_with_a_key_file(dynamic: Named) -> None
     key.write_text(f'key "rehearsal" {{\n\talgorithm hmac-sha256;\n\tsecret "{SECRET}";\n}};\n')
     words = (
         "server ns1.example.test\nzone example.test\nupdate delete example.test. MX\n"
-        "update add example.test. 300 MX 10 new.example.test.\nupdate add example.test. 300 IN MX 20 old.example.test.\n"
+        "update add example.test. 300 MX 10 new.example.test.\n"
+        "update add example.test. 300 IN MX 20 old.example.test.\n"
         'update delete example.test. TXT\nupdate add example.test. 300 TXT "v=spf1 ip4:127.0.0.11 -all" ; both\n'
         "prereq yxdomain old.example.test.\nsend\nquit\n"
     )

@@ -48,8 +48,9 @@ class Fetching:
         return number
 
     async def __call__(self, name: str, *argv: str, stdin: str = "", user: str = "plop") -> Said:
+        """Call a stand-in on a machine."""
         machine: Machine = self.world.machines[name]
-        return cast("Said", await self._run(COMMANDS, machine, *argv, stdin=stdin.encode(), user=user))
+        return await self._run(COMMANDS, machine, *argv, stdin=stdin.encode(), user=user)
 
 
 @pytest.fixture
