@@ -64,5 +64,11 @@ class HostError(RunbookTuiError):
     exit_code = ExitCode.UNREACHABLE
 
 
+class SecretError(RunbookTuiError):
+    """A secret cannot be had or kept: the keyring is absent, refused, locked or silent, or nobody gave the value."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
 class Refused(RunbookTuiError):  # noqa: N818 -- it is an answer to the operator, not a failure
     """A verb is not allowed now; the title says why. Nothing changed."""
