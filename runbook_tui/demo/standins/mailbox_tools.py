@@ -79,9 +79,17 @@ def fetchmail(call: Call) -> int:
     options = call.options("cVakKsvm:d:f:", long=LONG)
     if options.value("d", options.value("daemon", "0")) != "0":
         call.refuse("daemon mode")
-    wish = _wish(call, options)
-    if options.flags & {"V", "version"}:
+    asks_version = bool(options.flags & {"V", "version"})
+    if asks_version:
         call.say("This is fetchmail release 6.4.37+TLS+NLS (rehearsal).")
+    if not _settings(call, options).exists():
+        missing = "No mailservers set up -- perhaps ~/.fetchmailrc is missing?"
+        if not asks_version:
+            call.fail("fetchmail: no mailservers have been specified.", BAD_OPTIONS)
+        call.say(f"Taking options from command line\n{missing}")
+        return 0
+    wish = _wish(call, options)
+    if asks_version:
         call.say(f"Options for retrieving from {wish.account}@{SERVER}:")
         call.say(f"  Messages will {'' if wish.keep else 'not '}be kept on the server.")
         return 0
@@ -104,12 +112,15 @@ def fetchmail(call: Call) -> int:
     return 0
 
 
+def _settings(call: Call, options: Options) -> Path:
+    home = call.machine.host.users()[call.user].home
+    return call.file(options.value("f", options.value("fetchmailrc", f"{home}/.fetchmailrc")))
+
+
 def _wish(call: Call, options: Options) -> _Wish:
     """Read ~/.fetchmailrc and let the command line win."""
     home = call.machine.host.users()[call.user].home
-    rc = call.file(options.value("f", options.value("fetchmailrc", f"{home}/.fetchmailrc")))
-    if not rc.exists():
-        call.fail("fetchmail: no mailservers have been specified.", BAD_OPTIONS)
+    rc = _settings(call, options)
     if rc.stat().st_mode & 0o077:
         call.fail(f"File {home}/.fetchmailrc must have no more than -rwx------ (0700) permissions.", BAD_MODE)
     text = re.sub(r"^\s*#.*$", "", rc.read_text(encoding="utf-8"), flags=re.MULTILINE)
