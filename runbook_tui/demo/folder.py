@@ -177,10 +177,18 @@ def _remove_tree(path: Path) -> None:
         except OSError:
             if last:
                 raise
-            for folder, _, _ in os.walk(path):
-                Path(folder).chmod(0o700)
+            _open_up(path)
         else:
             break
+
+
+def _open_up(path: Path) -> None:
+    """Give this user back the folders below; not what a symbolic link leads to."""
+    path.chmod(0o700)
+    for folder, inner, _ in os.walk(path):
+        for below in (Path(folder, name) for name in inner):
+            if not below.is_symlink():
+                below.chmod(0o700)
 
 
 def _mounts_below(path: Path) -> list[str]:

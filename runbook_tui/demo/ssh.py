@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from runbook_tui.demo.isolation.confinement import Confinement
 
 LATE_OUTPUT = 1.0
-"""Seconds for which output is still taken after a command's end; what it left in the background may hold it open."""
+"""Seconds without output that end a session whose command has ended; what it left behind may hold the output open."""
 
 _CHUNK = 65536
 _NO_LOGIN = frozenset({"nologin", "false"})
@@ -168,17 +168,17 @@ class _Session:
         """
         ended = exit_status(self.child)
         feeding = asyncio.create_task(self._feed())
-        pumps = [asyncio.create_task(_pump(source, target)) for source, target in self.outputs]
+        pumps = [_Pump(source, target) for source, target in self.outputs]
         gone = asyncio.create_task(self.process.channel.wait_closed())
         try:
             await asyncio.wait((ended, cast("asyncio.Future[int]", gone)), return_when=asyncio.FIRST_COMPLETED)
             if not ended.done() and self.has_terminal:
                 signal_group(self.child, signal.SIGHUP)
             elif ended.done():
-                await asyncio.wait(pumps, timeout=LATE_OUTPUT)
+                await _drained(pumps, gone)
             return ended.result() if ended.done() else 0
         finally:
-            await _cancel(feeding, gone, *pumps)
+            await _cancel(feeding, gone, *(pump.task for pump in pumps))
 
     async def _feed(self) -> None:
         """Give the command what the client sends; its end is the end of the command's input."""
@@ -204,18 +204,41 @@ class _Session:
                 continue  # OpenSSH 9.2 sends none to a command of root either (ARCHITECTURE.md)
 
 
-async def _pump(source: BinaryIO, target: asyncssh.SSHWriter[bytes]) -> None:
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader()
-    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), source)
-    try:
-        while data := await reader.read(_CHUNK):
-            target.write(data)
-            await target.drain()
-    except OSError:  # a terminal says EIO when its last user has gone; or the client has
-        return
-    finally:
-        transport.close()
+class _Pump:
+    """Carries one stream of a command's output to the client."""
+
+    def __init__(self, source: BinaryIO, target: asyncssh.SSHWriter[bytes]) -> None:
+        self.carried = 0
+        self.is_held_up = False
+        """Whether the client reads too slowly, so that a silence is not the command's."""
+        self.task = asyncio.create_task(self._carry(source, target))
+
+    async def _carry(self, source: BinaryIO, target: asyncssh.SSHWriter[bytes]) -> None:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader()
+        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), source)
+        try:
+            while data := await reader.read(_CHUNK):
+                target.write(data)
+                self.is_held_up = True
+                await target.drain()
+                self.is_held_up = False
+                self.carried += len(data)
+        except OSError:  # a terminal says EIO when its last user has gone; or the client has
+            return
+        finally:
+            transport.close()
+
+
+async def _drained(pumps: list[_Pump], gone: asyncio.Task[None]) -> None:
+    """Wait until all output is carried, or it has been silent for LATE_OUTPUT, or the client has gone."""
+    carried = -1
+    while not gone.done() and (pending := [pump.task for pump in pumps if not pump.task.done()]):
+        now = sum(pump.carried for pump in pumps)
+        if now == carried and not any(pump.is_held_up for pump in pumps):
+            return
+        carried = now
+        await asyncio.wait(pending, timeout=LATE_OUTPUT)
 
 
 async def _cancel(*tasks: asyncio.Task[None]) -> None:

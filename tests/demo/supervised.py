@@ -9,17 +9,17 @@ import subprocess
 import sys
 import time
 import tty
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_tui.core.errors import RunbookTuiError
 from runbook_tui.demo.errors import RehearsalError
-from runbook_tui.demo.isolation.descendants import leaving_none
+from runbook_tui.demo.isolation.descendants import MARK, leaving_none
 from runbook_tui.demo.parent import Parent
 from runbook_tui.demo.supervisor import supervise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from runbook_tui.demo.host import Tier
 
@@ -53,6 +53,11 @@ def app(behaviour: str, *, again: bool) -> int:
     When it is opened again, it ends at once with 0.
     """
     start_stubborn()
+    closed = Path(os.environ[MARK], "closed")
+    if not again:
+        closed.mkdir()
+        (closed / "file").touch()
+        closed.chmod(0)
     say(f"app up {'again' if again else 'first'}")
     if behaviour == "raw":
         tty.setraw(0)

@@ -261,7 +261,7 @@ def test_ctrl_c_belongs_to_the_app(start: Callable[..., Rehearsal], place: Place
     os.killpg(rehearsal.process.pid, signal.SIGINT)
     rehearsal.hear("app heard Ctrl-C")
     assert rehearsal.process.poll() is None
-    assert rehearsal.find("world")
+    assert os.getpgid(rehearsal.find("world")[0]) != rehearsal.process.pid
     rehearsal.process.terminate()
     assert rehearsal.ends() == 143
 
@@ -363,12 +363,14 @@ def test_a_living_world_s_folder_is_never_removed(tmp_path: Path) -> None:
         (held.path / "closed").mkdir(0o000)
         (held.path / "away").symlink_to(tmp_path)
         (tmp_path / "precious").touch()
+        tmp_path.chmod(0o755)
         assert remove_stale([short]) == 0
         assert held.path.is_dir()
         os.close(held.lock)
         assert remove_stale([short]) == 1
         assert list(short.iterdir()) == []
         assert (tmp_path / "precious").exists()
+        assert tmp_path.stat().st_mode & 0o777 == 0o755
     finally:
         shutil.rmtree(short)
 

@@ -38,9 +38,9 @@ _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _DEVICES = tuple(Path("/dev", name) for name in ("null", "zero", "full", "tty", "ptmx", "pts"))
 
 _PLAIN_SHELL = """#!/bin/sh
-# The /bin/sh of this world's hosts. Python takes a moment to start, so it reads only a text with a path in it.
+# The /bin/sh of this world's hosts. Python takes a moment to start, so it reads only a text in which a path begins.
 case "$*" in
-*/[!d]* | *"~"*) exec {python} -IS {program} "$@" ;;
+*[[:space:]\\"\\'\\`=\\(\\<\\>]/[!d]* | *"~"*) exec {python} -IS {program} "$@" ;;
 esac
 exec /bin/sh "$@"
 """

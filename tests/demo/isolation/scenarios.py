@@ -16,6 +16,7 @@ from runbook_tui.adapters.ssh import SshShell
 from runbook_tui.adapters.ssh_target import SshSettings
 from runbook_tui.core.model import Host as RunHost
 from runbook_tui.core.model import HostName
+from runbook_tui.demo.ssh import LATE_OUTPUT
 
 if TYPE_CHECKING:
     from tests.demo.isolation.inside import Inside
@@ -65,12 +66,15 @@ async def logins(inside: Inside) -> object:
 async def a_late_reader(inside: Inside) -> object:
     """Write much, end with a status, and read slowly."""
     async with await inside.connect() as connection:
-        text = "i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done; exit 7"
-        process = await connection.create_process(text, stdin=subprocess.DEVNULL)
-        await asyncio.sleep(0.3)
-        lines = (await process.stdout.read()).splitlines()
+        # More than the client lets come, little enough for the buffers in between to take the rest.
+        text = "yes 0123456789abcde | head -c 350000; echo the end; echo $$ > $HOME/pid; exit 7"
+        process = await connection.create_process(text, stdin=subprocess.DEVNULL, window=200_000)
+        shell = int(await written(inside.hosts["old"].path("/root/pid")))
+        await ended_soon(shell)
+        await asyncio.sleep(LATE_OUTPUT * 1.5)
+        output = await process.stdout.read()
         await process.wait_closed()
-    return [len(lines), lines[-1], process.exit_status]
+    return [len(output), output[-8:], process.exit_status]
 
 
 async def a_background_child(inside: Inside) -> object:

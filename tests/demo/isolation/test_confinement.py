@@ -107,12 +107,14 @@ def test_outside_writes_are_named_in_tier_plain() -> None:
 
 
 @pytest.mark.parametrize("place", [place for place in PLACES if place.tier is Tier.NS], ids=str)
-def test_a_host_has_its_own_name_and_processes(place: Place) -> None:
-    """In tier ns uname gives the host's name, and ps shows no process of the machine."""
-    seen = happen(place, "commands", "uname -n", "ps -A -o comm= | wc -l", "cat /proc/1/comm")
+def test_a_host_is_a_machine_of_its_own(place: Place) -> None:
+    """In tier ns uname gives the host's name, ps shows no process of the machine, and root may not mount or leave."""
+    seen = happen(place, "commands", "uname -n", "ps -A -o comm= | wc -l", "cat /proc/1/comm", "cat /proc/self/status")
     assert seen[0][1] == "old\n"
     assert int(seen[1][1]) < 12
     assert seen[2][1].startswith("python")
+    (capabilities,) = (line.split()[1] for line in seen[3][1].splitlines() if line.startswith("CapEff:"))
+    assert int(capabilities, 16) == 0x4FF
 
 
 @everywhere
