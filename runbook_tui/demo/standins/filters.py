@@ -145,8 +145,8 @@ def php(call: Call) -> int:
     name = given.rest[0]
     if not call.file(name).exists():
         call.fail(f"Could not open input file: {name}")
-    text = re.sub(r"//[^\n]*|#[^\n]*|/\*.*?\*/", "", call.file(name).read_text("utf-8"), flags=re.DOTALL)
-    text = re.sub(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"", "", text, flags=re.DOTALL)
+    strings_and_comments = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|//[^\n]*|#[^\n]*|/\*.*?\*/"""
+    text = re.sub(strings_and_comments, "", call.file(name).read_text("utf-8"), flags=re.DOTALL)
     pairs = {")": "(", "]": "[", "}": "{"}
     opened: list[str] = []
     for letter in re.sub(r"[^][(){}'\"]", "", text):
