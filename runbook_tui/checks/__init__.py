@@ -2,47 +2,60 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from runbook_tui.checks.command import CommandProbe
 from runbook_tui.checks.ssh import SshProbe
 from runbook_tui.core.model import LOCAL, CheckSpec
 from runbook_tui.core.settle import resolve_all
-from runbook_tui.ports import CheckState, Reading
+from runbook_tui.ports import CheckState, Probe, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from runbook_tui.core.run import RunState
-    from runbook_tui.ports import Hosts, Probe
+    from runbook_tui.ports import Sight
+
+    Resolve = Callable[[str], str]
+    """Puts the values of literals into a text."""
+    Make = Callable[[CheckSpec, Resolve], Probe]
 
 
-class NotBuiltProbe:
+class NotBuiltProbe(Probe):
     """Stands for a check type that the program cannot do yet: always UNKNOWN, and says so."""
-
-    asks = "nothing: this kind of check is not built yet"
 
     def __init__(self, type_: str) -> None:
         self._type = type_
 
-    async def read(self, hosts: Hosts) -> Reading:  # noqa: ARG002 -- asks nobody
+    @property
+    def asks(self) -> str:
+        """What is sent."""
+        return "nothing: this kind of check is not built yet"
+
+    async def read(self, sight: Sight) -> Reading:  # noqa: ARG002 -- asks nobody
         """Say that it did not look."""
         return Reading(CheckState.UNKNOWN, f"checks of type {self._type} are not built yet")
 
 
-def _command(options: Mapping[str, object]) -> Probe:
+def _ssh(spec: CheckSpec, resolve: Resolve) -> Probe:
+    return SshProbe(host=resolve(str(spec.options.get("host", ""))))
+
+
+def _command(spec: CheckSpec, resolve: Resolve) -> Probe:
     return CommandProbe(
-        host=str(options.get("host", "")),
-        run=str(options.get("run", "")),
-        exit=int(cast("int", options.get("exit", 0))),
-        expect=str(options.get("expect", "")),
+        host=resolve(str(spec.options.get("host", ""))),
+        run=resolve(str(spec.options.get("run", ""))),
+        exit=int(cast("int", spec.options.get("exit", 0))),
+        expect=resolve(str(spec.options.get("expect", ""))),
     )
 
 
-TYPES: Mapping[str, Callable[[Mapping[str, object]], Probe]] = {
-    "ssh": lambda options: SshProbe(host=str(options.get("host", ""))),
+TYPES: Mapping[str, Make] = {
+    "ssh": _ssh,
     "command": _command,
 }
+"""How the probe of each type is made from its front matter."""
 
 
 def probes(state: RunState) -> dict[str, tuple[CheckSpec, Probe]]:
@@ -54,7 +67,6 @@ def probes(state: RunState) -> dict[str, tuple[CheckSpec, Probe]]:
             spec = CheckSpec(name=f"ssh-{host.name}", type="ssh", every=30.0, timeout=20.0, label=f"ssh {host.name}")
             found[spec.name] = (spec, SshProbe(host.name))
     for spec in state.runbook.checks:
-        options = {k: resolve_all(state, v) if isinstance(v, str) else v for k, v in spec.options.items()}
         make = TYPES.get(spec.type)
-        found[spec.name] = (spec, make(options) if make else NotBuiltProbe(spec.type))
+        found[spec.name] = (spec, make(spec, partial(resolve_all, state)) if make else NotBuiltProbe(spec.type))
     return found

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from runbook_tui.core.errors import HostError
 from runbook_tui.core.text import clean, clean_line
-from runbook_tui.ports import CheckState, Link, OutcomeUnknownError, Reading
+from runbook_tui.ports import CheckState, Link, OutcomeUnknownError, Probe, Reading
 
 if TYPE_CHECKING:
-    from runbook_tui.ports import Hosts
+    from runbook_tui.ports import Sight
 
 LARGEST_ANSWER = 64 * 1024
 """Bytes of output that are looked at; the rest is dropped."""
 
 
 @dataclass(slots=True)
-class CommandProbe:
+class CommandProbe(Probe):
     """Runs `run` on `host`; PASS when its exit status and output are the wanted ones."""
 
     host: str
@@ -31,9 +31,9 @@ class CommandProbe:
         """What is sent."""
         return f"on {self.host}: {self.run}"
 
-    async def read(self, hosts: Hosts) -> Reading:
+    async def read(self, sight: Sight) -> Reading:
         """Look once."""
-        found = hosts.find(self.host)
+        found = sight.hosts.find(self.host)
         if found is None:
             return Reading(CheckState.UNKNOWN, f"nothing says how {self.host} is reached")
         if found.link is Link.REFUSED:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from runbook_tui.core.model import CheckSpec
-    from runbook_tui.ports import Clock, Hosts, Probe
+    from runbook_tui.ports import Clock, Probe, Sight
 
 STAGGER = 0.2
 """Seconds between the first looks of two checks."""
@@ -41,13 +41,13 @@ class Watch:
     def __init__(
         self,
         probes: Mapping[str, tuple[CheckSpec, Probe]],
-        hosts: Hosts,
+        sight: Sight,
         clock: Clock,
         turned: Callable[[str, str, str, str], None],
         changed: Callable[[], None],
     ) -> None:
         self._probes = probes
-        self._hosts = hosts
+        self._sight = sight
         self._clock = clock
         self._turned = turned
         self._changed = changed
@@ -67,7 +67,10 @@ class Watch:
 
     def consent_lines(self) -> list[str]:
         """Give what each check sends, for the operator to agree to."""
-        return [f"check {name}, every {spec.every:g} s: {probe.asks}" for name, (spec, probe) in self._probes.items()]
+        return [
+            f"check {name}, every {spec.every:g} s: {line}"
+            for name, (spec, probe) in self._probes.items() for line in probe.asks_lines
+        ]  # fmt: skip
 
     def start(self) -> None:
         """Begin to look; idempotent."""
@@ -102,7 +105,7 @@ class Watch:
         spec, probe = self._probes[name]
         try:
             async with asyncio.timeout(spec.timeout):
-                reading = await probe.read(self._hosts)
+                reading = await probe.read(self._sight)
         except TimeoutError:
             reading = Reading(CheckState.UNKNOWN, f"no answer within {spec.timeout:g} s")
         self._take(name, reading)

@@ -143,6 +143,8 @@ def _sit(folder: RunFolder, runbook: Runbook, opening: Opening, stage: Stage, wi
         outputs=folder.outputs(),
         shells=stage.shells,
         clock=stage.clock,
+        net=stage.net,
+        secrets=stage.secrets,
         source_now=_source_now(opening.runbook_path, tuple(opening.hosts)),
         read_only=wishes.read_only,
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from runbook_tui.adapters.clock import SystemClock
 from runbook_tui.adapters.local import LocalShell
+from runbook_tui.adapters.net import SystemNet
 from runbook_tui.adapters.ssh_target import SshSettings
+from runbook_tui.core.errors import SecretError
 from runbook_tui.core.model import LOCAL
 
 if TYPE_CHECKING:
@@ -16,8 +18,9 @@ if TYPE_CHECKING:
 
     from runbook_tui.cli.wishes import Wishes
     from runbook_tui.core.model import Host
+    from runbook_tui.core.secret import Secret
     from runbook_tui.engine import Engine
-    from runbook_tui.ports import Clock, HostKey, Shell, ShellFactory
+    from runbook_tui.ports import Clock, HostKey, Net, Secrets, Shell, ShellFactory
 
 
 class FrontEnd(Protocol):
@@ -44,6 +47,18 @@ class FrontEndFactory(Protocol):
         """Make it; nothing is drawn yet."""
 
 
+class NoSecrets:
+    """Has no password for anybody."""
+
+    async def get(self, name: str) -> Secret:
+        """Refuse.
+
+        Raises:
+            SecretError: always.
+        """
+        raise SecretError(f"there is no password for {name}")
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """`rehearsal` says in words that the hosts are make-believe; empty in life.
@@ -56,6 +71,8 @@ class Stage:
     front_end: FrontEndFactory
     rehearsal: str = ""
     operator: str = ""
+    net: Net = field(default_factory=SystemNet)
+    secrets: Secrets = field(default_factory=NoSecrets)
 
 
 def life() -> Stage:

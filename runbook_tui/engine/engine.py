@@ -25,6 +25,7 @@ from runbook_tui.engine.connections import Connections, HostView
 from runbook_tui.engine.execution import Execution
 from runbook_tui.engine.proposing import Proposer
 from runbook_tui.engine.recorder import Recorder
+from runbook_tui.engine.sight import RunSight
 from runbook_tui.engine.waits import Waits
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from runbook_tui.core.model import Runbook
     from runbook_tui.core.run import Attempt
-    from runbook_tui.ports import Clock, Journal, OutputStore, OutputWriter, ShellFactory
+    from runbook_tui.ports import Clock, Journal, Net, OutputStore, OutputWriter, Secrets, ShellFactory
 
 READ_ONLY = "this run was opened read-only"
 
@@ -84,6 +85,8 @@ class Engine:
         outputs: OutputStore,
         shells: ShellFactory,
         clock: Clock,
+        net: Net,
+        secrets: Secrets,
         source_now: Runbook | None = None,
         read_only: bool = False,
     ) -> None:
@@ -97,6 +100,7 @@ class Engine:
         self._connections = Connections(self._recorder, shells)
         self._proposer = Proposer(self._connections, clock)
         self._waits = Waits(self._recorder, clock, self._close_when_settled)
+        self._sight = RunSight(self._recorder, clock, self._connections, net, secrets)
         self._watch = self._new_watch()
         self._consented = False
         self._left = False
@@ -403,7 +407,7 @@ class Engine:
     # ---- inside
 
     def _new_watch(self) -> Watch:
-        return Watch(probes(self.state), self._connections, self._clock, self._check_turned, self._recorder.notify)
+        return Watch(probes(self.state), self._sight, self._clock, self._check_turned, self._recorder.notify)
 
     def _require(self, action_id: str, verb: Verb) -> None:
         if why := self.allowed(action_id)[verb]:

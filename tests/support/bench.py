@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from runbook_tui.adapters.clock import SystemClock
 from runbook_tui.adapters.local import LocalShell
+from runbook_tui.adapters.net import SystemNet
 from runbook_tui.adapters.runs import create_run, open_run
 from runbook_tui.core.run import Status, Verb
 from runbook_tui.engine import Engine, Opening
+from tests.support.sight import KnownSecrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -89,7 +91,7 @@ class Bench:
         return Engine(
             runbook=self.runbook, opening=opening, journal=self.folder.journal(self.clock),
             outputs=self.folder.outputs(), shells=self.shells, clock=self.clock, read_only=self.read_only,
-            source_now=self.source_now,
+            net=SystemNet(), secrets=KnownSecrets(), source_now=self.source_now,
         )  # fmt: skip
 
     def leave(self) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from runbook_tui.adapters.local import LocalShell
+from runbook_tui.adapters.net import SystemNet
 from runbook_tui.adapters.runs import create_run, open_run
 from runbook_tui.core import events as ev
 from runbook_tui.core.cksum import cksum
@@ -20,6 +21,7 @@ from runbook_tui.core.run import Verb
 from runbook_tui.engine import Engine, Opening
 from runbook_tui.ports import Ended, HostKey, Identity, Link
 from tests.support.bench import HeldClock, eventually
+from tests.support.sight import KnownSecrets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -233,7 +235,7 @@ async def open_stage(
     )
     engine = Engine(
         runbook=book, opening=opening, journal=run.journal(clock), outputs=run.outputs(), shells=shells, clock=clock,
-        source_now=source_now, read_only=read_only,
+        net=SystemNet(), secrets=KnownSecrets(), source_now=source_now, read_only=read_only,
     )  # fmt: skip
     try:
         async with engine:

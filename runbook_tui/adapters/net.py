@@ -1,0 +1,10 @@
+"""The network as this machine reaches it, for the checks: one member for each protocol they speak."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SystemNet:
+    """This machine's own network; what a protocol needs is loaded when it is first used."""
