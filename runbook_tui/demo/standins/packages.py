@@ -50,9 +50,15 @@ _ROUNDCUBE = {
     "/etc/roundcube/debian-db.php": "<?php\n$dbuser='roundcube';\n$dbname='roundcube';\n$dbtype='pgsql';\n",
     "/etc/apache2/conf-available/roundcube.conf": "# Alias /roundcube /var/lib/roundcube/public_html\n",
 }
+_DEFAULT_SITE = "<VirtualHost *:80>\n\tDocumentRoot /var/www/html\n</VirtualHost>\n"
+_APACHE = {
+    "/etc/apache2/sites-available/000-default.conf": _DEFAULT_SITE,
+    "/etc/apache2/sites-enabled/000-default.conf": _DEFAULT_SITE,
+    "/etc/apache2/mods-available/ssl.load": "LoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so\n",
+}
 
 PACKAGES: Mapping[str, Package] = {
-    "apache2": Package("2.4.62-1~deb12u1", "Apache HTTP Server", services=("apache2",)),
+    "apache2": Package("2.4.62-1~deb12u1", "Apache HTTP Server", services=("apache2",), files=_APACHE),
     "apt-utils": Package("2.6.1", "package management related utility programs"),
     "bsd-mailx": Package("8.1.2-0.20220412cvs-1", "simple mail user agent"),
     "ca-certificates": Package("20230311", "Common CA certificates"),
