@@ -53,10 +53,10 @@ class Router:
         self._settings = settings
         self._lookup = lookup
         self._users = users
-        self._address = address
         self._delimiter = settings.get("recipient_delimiter")
         self._origin = settings.get("myorigin")
-        self._local_domains = {word.lower() for word in settings.words("mydestination")}
+        own = {f"[{address}]", "[127.0.0.1]"}
+        self._local_domains = own | {word.lower() for word in settings.words("mydestination")}
         self._relay_domains = [word.lower() for word in settings.words("relay_domains")]
         self._transport_maps = settings.words("transport_maps")
         self._networks = _networks(settings.words("mynetworks"), address)
@@ -72,7 +72,7 @@ class Router:
             TableError: a table of domains cannot be read.
         """
         name = _domain_of(address)
-        if name in self._local_domains or name in {f"[{self._address}]", "[127.0.0.1]"}:
+        if name in self._local_domains:
             return Domain.LOCAL
         if any(self._names(word, name) for word in self._settings.words("virtual_alias_domains")):
             return Domain.VIRTUAL_ALIAS

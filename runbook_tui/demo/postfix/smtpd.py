@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aiosmtpd.smtp import Envelope, Session
 
     from runbook_tui.demo.host import Host
-    from runbook_tui.demo.postfix.access import Access
+    from runbook_tui.demo.postfix.access import Access, Reply
     from runbook_tui.demo.postfix.settings import Settings
 
 _WORDS: Mapping[str, str] = {
@@ -102,7 +102,10 @@ class Conversation(SMTP):
     async def push(self, status: AnyStr) -> None:
         """Say something, in Postfix's words."""
         if isinstance(status, str):
-            await super().push(self._words(status))
+            words = self._words(status)
+            if words[0] == "5" and self._reception.settings.flag("soft_bounce"):
+                words = f"4{words[1:4]}{words[4:].replace('5', '4', 1) if words[4:6] == '5.' else words[4:]}"
+            await super().push(words)
         else:
             await super().push(status)
 
@@ -166,12 +169,7 @@ class _Decisions:
         if address.endswith("@") or re.search(r"[\s<>]", address):
             return "501 5.1.3 Bad recipient address syntax"
         client = _client(session)
-        access = self._reception.access
-        try:
-            refusal = access.refusal(address, client)
-        except TableError as error:
-            self._log(f"warning: {error}")
-            refusal = access.unreadable(address)
+        refusal = self._refusal(address, client)
         if refusal is not None:
             self._log(
                 f"{self._queue_id or 'NOQUEUE'}: reject: RCPT from unknown[{client}]: {refusal}; "
@@ -185,9 +183,9 @@ class _Decisions:
         return "250 2.1.5 Ok"
 
     async def handle_VRFY(  # noqa: N802 -- aiosmtpd's name
-        self, _server: SMTP, _session: Session, _envelope: Envelope, address: str
+        self, _server: SMTP, session: Session, _envelope: Envelope, address: str
     ) -> str:
-        return f"252 2.0.0 {address}"
+        return str(self._refusal(address, _client(session)) or f"252 2.0.0 {address}")
 
     async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 -- aiosmtpd's name
         content = envelope.content
@@ -198,8 +196,7 @@ class _Decisions:
             self._reception.host.log(
                 "postfix/cleanup", f"warning: {self._queue_id}: message rejected: hopcount exceeded"
             )
-            soft = settings.flag("soft_bounce")
-            return f"{'454 4' if soft else '554 5'}.4.0 Error: too many hops"
+            return "554 5.4.0 Error: too many hops"
         try:
             self._reception.accept(self._queue_id, _sender(envelope), envelope.rcpt_tos, text)
         except OSError as error:
@@ -210,6 +207,14 @@ class _Decisions:
     async def handle_exception(self, error: Exception) -> str:
         self._log(f"warning: {type(error).__name__}: {error}")
         return "451 4.3.0 Error: queue file write error"
+
+    def _refusal(self, address: str, client: str) -> Reply | None:
+        access = self._reception.access
+        try:
+            return access.refusal(address, client)
+        except TableError as error:
+            self._log(f"warning: {error}")
+            return access.unreadable(address)
 
     def _received(self, session: Session, envelope: Envelope) -> str:
         settings = self._reception.settings

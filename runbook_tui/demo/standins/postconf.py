@@ -75,8 +75,8 @@ def _show(call: Call, options: Options, names: Sequence[str]) -> None:
     settings = Settings.of(host, {**settings.values, **overrides})
     unused = settings.unused()
     if "n" in options.flags:
-        listed = sorted(name for name in settings.values if name not in unused)
-        listed = [name for name in listed if not names or name in names]
+        listed = list(names) or sorted(name for name in settings.values if name not in unused)
+        listed = [name for name in listed if name in settings.values]
     else:
         listed = list(names) or sorted(settings.defaults)
     for name in names:
@@ -89,7 +89,7 @@ def _show(call: Call, options: Options, names: Sequence[str]) -> None:
         if "H" in options.flags:
             call.say(name)
         else:
-            call.say(value if "h" in options.flags else f"{name} = {value}")
+            call.say(value if "h" in options.flags else f"{name} = {value}".rstrip(" "))
     for name in unused:
         call.warn(f"postconf: warning: {host.layout.postfix}/main.cf: unused parameter: {name}={settings.values[name]}")
 

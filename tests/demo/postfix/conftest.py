@@ -160,8 +160,8 @@ def make_place(folder: Path, name: str, layout: Layout, *, address: str, clock: 
 
     postfix = Postfix(host, names, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ports=host.port, bounced=bounce)
     place = Place(host, postfix, bounced)
-    users = ["root:*:0:0::/root:/bin/sh", "alice:*:1001:1001::/home/alice:/bin/sh", "bob:*:1002:1002::/home/bob:/bin/sh"]
-    place.write("/etc/passwd", "".join(f"{user}\n" for user in users))
+    users = ("root:*:0:0::/root", "alice:*:1001:1001::/home/alice", "bob:*:1002:1002::/home/bob")
+    place.write("/etc/passwd", "".join(f"{user}:/bin/sh\n" for user in users))
     place.write("/etc/aliases", "postmaster: root\nboth: alice, bob\n")
     place.write("/etc/aliases.db", '{"postmaster": "root", "both": "alice, bob", "root": "alice"}')
     place.main_cf()
