@@ -310,6 +310,10 @@ class Sight(Protocol):
     def monotonic(self) -> float:
         """Seconds that never go back."""
 
+    @property
+    def asked(self) -> bool:
+        """Whether the operator asked for this look: what is not tried again by itself may be tried now."""
+
     def state_of(self, action_id: str) -> Status:
         """Give where an action stands; `#` before its id is allowed, and what is not there is `todo`."""
 

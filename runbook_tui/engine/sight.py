@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runbook_tui.core.run import SETTLED, Status
+from runbook_tui.core.run import Status
+from runbook_tui.core.verbs import next_action
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,6 +25,7 @@ class RunSight:
     hosts: Hosts
     net: Net
     secrets: Secrets
+    asked: bool = False
 
     @property
     def phase(self) -> str:
@@ -53,11 +55,11 @@ class RunSight:
 def phase_of(state: RunState) -> str:
     """Give the name of the phase the walk is in: that of what runs, or of the first action that is not settled.
 
-    When all is settled it is the last phase that was walked through.
+    When all is settled it is the phase of the last action.
     """
     running = state.running
-    at = next((a for a in state.runbook.actions() if running is not None and a.id == running.action), None)
-    at = at or next((a for a in state.runbook.actions() if state.of(a.id).status not in SETTLED), None)
-    at = at or next(reversed(tuple(state.runbook.actions())), None)
-    phase = state.runbook.phase_of(at.step) if at is not None else None
+    action = state.runbook.action(running.action) if running is not None else next_action(state)
+    if action is None:
+        action = next(reversed(tuple(state.runbook.actions())), None)
+    phase = state.runbook.phase_of(action.step) if action is not None else None
     return phase.name if phase is not None else ""

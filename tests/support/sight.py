@@ -57,6 +57,7 @@ class TestSight:
     net: Net = field(default_factory=SystemNet)
     secrets: Secrets = field(default_factory=KnownSecrets)
     phase: str = ""
+    asked: bool = False
     at: datetime | None = None
     states: Mapping[str, Status] = field(default_factory=dict)
     done: Mapping[str, datetime] = field(default_factory=dict)
