@@ -130,6 +130,8 @@ class AskScreen(Boxed[str]):
             self.call_after_refresh(self._on_painted)
 
     def _on_painted(self) -> None:
+        if not self.query("#ask-body"):
+            return  # it was closed between the painting and this call
         if self._painted is None:
             self._painted = self._rhythm.clock()
         self._arm()
