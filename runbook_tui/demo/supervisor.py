@@ -27,7 +27,7 @@ from runbook_tui.demo.folder import LOG, candidates, make_folder, remove_stale
 from runbook_tui.demo.host import Tier
 from runbook_tui.demo.isolation import kernel, namespaces
 from runbook_tui.demo.isolation.confinement import gaps
-from runbook_tui.demo.isolation.descendants import MARK, kill_descendants
+from runbook_tui.demo.isolation.descendants import MARK, descendants, kill_all, kill_descendants
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -265,6 +265,7 @@ class _Watch:
                 return int(ExitCode.FAULT)
             if status >= 0 or -status == signal.SIGINT:
                 return status if status >= 0 else 128 - status
+            self._clear_up_after_app()
             _restore(terminal)
             self.say(f"The app was ended by {signal.Signals(-status).name}. The rehearsal's world goes on.")
             self.say("Enter opens the run again, q ends the rehearsal.")
@@ -328,6 +329,12 @@ class _Watch:
             if self.app.poll() is not None:
                 return self.app.returncode
             self._wait(is_interruptible=False)
+
+    def _clear_up_after_app(self) -> None:
+        """Kill what a killed app had started: it must not meet the app that is opened next."""
+        world = self.world.pid if self.world else 0
+        kept = {world, *descendants(world)} if world else set()
+        kill_all([process for process in descendants(os.getpid()) if process not in kept])
 
     def _wants_again(self) -> bool:
         """Read the operator's answer; the end of input is a no, and so is the end of the world."""

@@ -222,6 +222,7 @@ def test_a_killed_app_is_opened_again_against_the_same_world(start: Callable[...
     os.kill(rehearsal.find("app")[0], signal.SIGKILL)
     assert "The app was ended by SIGKILL." in rehearsal.hear("q ends the rehearsal.")
     assert rehearsal.find("world") == [world]
+    until(lambda: len(rehearsal.find("other")) == 2)  # the world's stubborn shell and its sleep, and no more the app's
     rehearsal.answer("\n")
     rehearsal.hear("app up again")
     assert rehearsal.ends() == 0

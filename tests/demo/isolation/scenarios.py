@@ -67,7 +67,7 @@ async def a_late_reader(inside: Inside) -> object:
     """Write much, end with a status, and read slowly."""
     async with await inside.connect() as connection:
         # More than the client lets come, little enough for the buffers in between to take the rest.
-        text = "yes 0123456789abcde | head -c 350000; echo the end; echo $$ > $HOME/pid; exit 7"
+        text = "yes 0123456789abcde | head -c 440000; echo the end; echo $$ > $HOME/pid; exit 7"
         process = await connection.create_process(text, stdin=subprocess.DEVNULL, window=200_000)
         shell = int(await written(inside.hosts["old"].path("/root/pid")))
         await ended_soon(shell)

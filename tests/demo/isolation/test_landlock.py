@@ -34,16 +34,16 @@ def enclosed(folder: Path, script: str) -> str:
 
 
 def test_writes_end_at_the_fence(tmp_path: Path) -> None:
-    """Inside all is allowed, moving to another folder too; outside nothing is made, changed or removed."""
+    """Inside all is allowed, moving to another folder too; outside things are read, not made, changed or removed."""
     inside, outside = tmp_path / "inside", tmp_path / "outside"
     for folder in (inside / "a", inside / "b", outside):
         folder.mkdir(parents=True)
     (outside / "file").write_text("as it was", encoding="utf-8")
     said = enclosed(inside, (
-        f"cd {inside}; touch a/x && mv a/x b/y && ls b; cat {outside}/file; "
+        f"cd {inside}; touch a/x && mv a/x b/y && ls b; ls {outside}; cat {outside}/file; "
         f"touch {outside}/new || rm {outside}/file || (: > {outside}/file) || mv b/y {outside}/ || echo ' refused'"
     ))  # fmt: skip
-    assert said == "y\nas it was refused\n"
+    assert said == "y\nfile\nas it was refused\n"
     assert [path.name for path in outside.iterdir()] == ["file"]
     assert (outside / "file").read_text(encoding="utf-8") == "as it was"
 

@@ -26,7 +26,7 @@ def test_keys_of_users_with_a_shell_open_the_door(place: Place) -> None:
 @everywhere
 def test_the_status_comes_after_the_last_output(place: Place) -> None:
     """All that a command wrote arrives, however slowly it is read, and then its status."""
-    assert happen(place, "a_late_reader") == [350_008, "the end\n", 7]
+    assert happen(place, "a_late_reader") == [440_008, "the end\n", 7]
 
 
 @everywhere
