@@ -192,7 +192,7 @@ class TestReplies:
         await mail.new.ok("postconf", "-e", *(f"{key}={value}" for key, value in values.items()))
         mail.new.host.address = "127.0.0.1"
         port = free_port()
-        mail.new.host.port = lambda _number: port  # type: ignore[method-assign]
+        mail.new.host.port = lambda well_known: port  # type: ignore[method-assign]  # noqa: ARG005
         await mail.new.postfix.start()
         client = f"{network()}.77"
         ours = await asyncio.to_thread(heard, mail.new.host.port(25), "127.0.0.1", client)
@@ -217,7 +217,8 @@ class TestQueue:
 
         def send(address: str, port: int) -> None:
             with smtplib.SMTP(address, port, timeout=20) as session:
-                session.sendmail("a@b.test", [f"{user}@example.test" for user in ("alice", "bob")], "Subject: x\r\n\r\nx\r\n")
+                recipients = ["alice@example.test", "bob@example.test"]
+                session.sendmail("a@b.test", recipients, "Subject: x\r\n\r\nx\r\n")
 
         await asyncio.to_thread(send, "127.0.0.1", real.port)
         await asyncio.to_thread(send, mail.new.host.address, mail.new.host.port(25))

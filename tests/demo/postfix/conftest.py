@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,9 +15,11 @@ from runbook_tui.demo.host import DEBIAN, FREEBSD, Host, Layout, Tier
 from runbook_tui.demo.postfix.daemon import Postfix
 from runbook_tui.demo.standins.call import Call, Exit
 from runbook_tui.demo.standins.postfix import COMMANDS
+from runbook_tui.demo.trust import CertificateAuthority, server_context
 from tests.demo.loopback import network
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
@@ -150,6 +151,13 @@ async def until(holds: Callable[[], object], seconds: float = 10) -> None:
             await asyncio.sleep(0.005)
 
 
+def tls_of(file: Path, name: str) -> ssl.SSLContext:
+    """Make a certificate for a host and what a server shows it with."""
+    made = CertificateAuthority().issue([name])
+    file.write_bytes(made.key + made.chain)
+    return server_context(file, file)
+
+
 def make_place(folder: Path, name: str, layout: Layout, *, address: str, clock: WorldClock, names: Book) -> Place:
     """Make a host whose Postfix is not started."""
     host = Host(name, DOMAIN, address=address, layout=layout, root=folder / name, tier=Tier.PLAIN, clock=clock)
@@ -158,7 +166,7 @@ def make_place(folder: Path, name: str, layout: Layout, *, address: str, clock: 
     def bounce(_mail: QueuedMail, recipient: str, why: str) -> None:
         bounced.append((recipient, why))
 
-    postfix = Postfix(host, names, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ports=host.port, bounced=bounce)
+    postfix = Postfix(host, names, tls_of(folder / f"{name}.pem", host.fqdn), ports=host.port, bounced=bounce)
     place = Place(host, postfix, bounced)
     users = ("root:*:0:0::/root", "alice:*:1001:1001::/home/alice", "bob:*:1002:1002::/home/bob")
     place.write("/etc/passwd", "".join(f"{user}:/bin/sh\n" for user in users))

@@ -181,6 +181,7 @@ async def test_an_mx_that_is_this_host_loops_back_to_myself(mail: Mail) -> None:
     await mail.send(mail.new, f"alice@{DOMAIN}")
     await until(lambda: mail.new.bounced)
     assert mail.new.bounced == [(f"alice@{DOMAIN}", f"mail for {DOMAIN} loops back to myself")]
+    assert f"connect from unknown[{mail.new.host.address}]" not in mail.new.log
     mail.names.mail[DOMAIN] = [(5, f"old.{DOMAIN}"), (10, f"new.{DOMAIN}")]
     await mail.send(mail.new, f"alice@{DOMAIN}", "second")
     await until(lambda: mail.old.inbox("alice"))
@@ -313,3 +314,14 @@ async def test_two_starts_and_a_taken_port(mail: Mail) -> None:
     assert not mail.old.postfix.running
     server.close()
     await server.wait_closed()
+
+
+async def test_mail_between_the_hosts_goes_over_tls_where_both_may(mail: Mail) -> None:
+    """With security level may on both sides STARTTLS is offered and used, and the Received line says ESMTPS."""
+    mail.old.main_cf(mydestination=DOMAIN, smtpd_tls_security_level="may")
+    mail.new.main_cf(**RELAY, smtp_tls_security_level="may")
+    await mail.old.postfix.start()
+    await mail.new.postfix.start()
+    await mail.send(mail.new, f"alice@{DOMAIN}")
+    await until(lambda: mail.old.inbox("alice"))
+    assert f"by old.{DOMAIN} (Postfix) with ESMTPS id ".encode() in mail.old.inbox("alice")[0]
