@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import secrets
+import subprocess
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     import asyncssh
 
     from runbook_tui.demo.clock import WorldClock
+    from runbook_tui.demo.host import User
     from runbook_tui.demo.postfix.queue import QueuedMail
 
 DOMAIN = "example.test"
@@ -184,7 +186,7 @@ class World:
     def _machine(self, host: Host) -> Machine:
         tls = self._server_tls(host)
         names = Names(self.resolvers[0].address, self.resolvers[0].port)
-        postfix = Postfix(host, names, tls, ports=host.port, bounced=partial(self._bounced, host.name))
+        postfix = Postfix(host, names, tls, ports=host.port, bounced=partial(self._bounced, host.name), pipe=partial(self._pipe, host))
         imap = ImapServer(host, tls, partial(self._let_in, host))
         databases = Databases(host)
         daemons: dict[str, Service] = {
@@ -196,6 +198,14 @@ class World:
             daemons["named"] = self.authoritative
         known = services.named(host.layout.system, daemons)
         return Machine(host, self, postfix, imap, databases, known)
+
+    async def _pipe(self, host: Host, user: User, command: str, content: bytes) -> tuple[int, str]:
+        """Hand a mail to a program on the host, as mailbox_command does; give its status and what it said."""
+        process = self.confinement.popen(
+            host, user.name, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        said, _ = await asyncio.to_thread(process.communicate, content)
+        return process.returncode, said.decode("utf-8", "replace")
 
     def _web(self, host: Host, databases: Databases, tls: ssl.SSLContext) -> WebServer:
         known = self.addresses()
@@ -271,7 +281,7 @@ class World:
                 "zone_file": ZONE_FILE, "mailboxes": ",".join(furniture.USERS), "pg_admin": "pgsql",
             },
             choices={
-                "spam": "spamassassin", "delivery": "procmail", "fetching": "fetchmail", "webmail": "roundcube",
+                "spam": "spamassassin", "delivery": "postfix", "fetching": "fetchmail", "webmail": "roundcube",
                 "switch": "names",
             },
             sh=self.confinement.shell,
