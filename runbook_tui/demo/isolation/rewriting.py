@@ -32,10 +32,12 @@ _PATH = re.compile(
     r"|(?:^|(?<=[\s(=<>]))~(?P<user>[a-z_][\w-]*)(?=[/\s;)]|$)",
     re.MULTILINE,
 )
+_COMMAND = r"(?:(?<=bin/)|(?<![\w/.-]))"
 _CONTENT = re.compile(
     r"""<<-?\s*(?P<quote>['"]?)(?P<end>\w+)(?P=quote)[^\n]*\n(?P<here>.*?)^\t*(?P=end)$"""
-    r"""|(?<![\w/.-])(?:echo|printf|postconf|sysrc|logger)\b(?P<said>(?:'[^']*'|"(?:[^"$`]|\$(?!\())*"|[^\n;&|<>'"$`]|\$(?!\())*)"""
-    r"""|(?<![\w/.-])(?:[ef]?grep|sed|awk)\b(?:\s+-[\w-]+)*\s+(?P<pattern>'[^']*'|"[^"]*")""",
+    rf"""|{_COMMAND}(?:echo|printf|postconf|sysrc|logger)\b"""
+    r"""(?P<said>(?:'[^']*'|"(?:[^"$`]|\$(?!\())*"|[^\n;&|<>'"$`]|\$(?!\())*)"""
+    rf"""|{_COMMAND}(?:[ef]?grep|sed|awk)\b(?:\s+-[\w-]+)*\s+(?P<pattern>'[^']*'|"[^"]*")""",
     re.MULTILINE | re.DOTALL,
 )
 
