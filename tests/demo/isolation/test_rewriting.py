@@ -53,7 +53,8 @@ def test_paths_of_the_host_are_found(root: str, text: str, expected: str) -> Non
     [
         "scp x new:/etc/y", "postmap hash:/etc/aliases", "cat etc/motd a/etc/b ./etc/c", "/usr/bin/awk /dev/null",
         "cat /etcetera /variant /etc-old /tmp.x", "cat <<EOF\n/etc/motd\n~plop/x\nEOF", "cat <<'E' >x\n/etc/a\nE",
-        "echo /etc/motd", "printf '%s\\n' '/home/plop/x'", 'echo "at $HOME/etc /etc/x"', "/usr/sbin/postconf -e 'a = /etc/b'",
+        "echo /etc/motd", "printf '%s\\n' '/home/plop/x'", 'echo "at $HOME/etc /etc/x"',
+        "/usr/sbin/postconf -e 'a = /etc/b'",
         "grep -q '/var/mail' x", "sed -e 's#/usr/local/bin#/usr/bin#' x", "PATH=$PATH:/usr/local/bin", "~stranger/x",
         "echo a#/etc/b", "$X/etc/y", "${X}/etc/y",
     ],
