@@ -11,12 +11,12 @@ import re
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from runbook_tui.demo.sql import CopyData, Statement, unqualified
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from runbook_tui.demo.host import Host
@@ -50,7 +50,7 @@ class Databases:
 
     def __init__(self, host: Host) -> None:
         self.running = False
-        self.full = lambda: host.full
+        self.full: Callable[[], bool] = lambda: host.full
         self.superuser = SUPERUSER[host.layout.system]
         self._folder = host.path(_DATA[host.layout.system])
 
@@ -174,7 +174,9 @@ class Databases:
 
 _NAME = r'"?(?P<name>[\w-]+)"?'
 _CONSTRAINT = re.compile(
-    r"ALTER TABLE(?: ONLY)? (?P<table>\w+)\s+ADD CONSTRAINT (?P<name>\w+) (?:PRIMARY KEY|UNIQUE) (?P<columns>\(.*\))", re.IGNORECASE | re.DOTALL
+    r"ALTER TABLE(?: ONLY)? (?P<table>\w+)\s+ADD CONSTRAINT (?P<name>\w+)"
+    r" (?:PRIMARY KEY|UNIQUE) (?P<columns>\(.*\))",
+    re.IGNORECASE | re.DOTALL,
 )
 _QUERY = re.compile(r"(SELECT|WITH|VALUES|INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
 _WORDS: Sequence[tuple[str, str]] = (
@@ -196,7 +198,7 @@ class Session:
         self._sql.execute("CREATE TABLE IF NOT EXISTS mrb_notes (kind TEXT, subject TEXT, text TEXT)")
         self._views()
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -204,7 +206,9 @@ class Session:
 
     def tables(self) -> tuple[str, ...]:
         """Name the tables."""
-        found = self._sql.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'mrb_notes' ORDER BY rowid")
+        found = self._sql.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'mrb_notes' ORDER BY rowid"
+        )
         return tuple(name for (name,) in found)
 
     def execute(self, statement: Statement) -> Result:
@@ -222,7 +226,7 @@ class Session:
             if found := re.match(pattern, text, re.IGNORECASE | re.DOTALL):
                 return act(self, found)
         if re.match("SET|COMMENT|REVOKE|(CREATE|ALTER) SEQUENCE", text, re.IGNORECASE):
-            return Result(" ".join(text.split()[:1 if text[:3].upper() in {"SET", "COM", "REV"} else 2]).upper())
+            return Result(" ".join(text.split()[: 1 if text[:3].upper() in {"SET", "COM", "REV"} else 2]).upper())
         return self._query(text)
 
     def _query(self, text: str) -> Result:
@@ -323,7 +327,7 @@ class Session:
         return Result("", (found["name"],), (("",),))
 
     def _views(self) -> None:
-        tables = {
+        tables: dict[str, tuple[str, list[tuple[str, ...]]]] = {
             "pg_roles": ("rolname", [(role,) for role in self._server.roles]),
             "pg_database": ("datname", [(name,) for name in self._server.owners]),
             "pg_tables": ("schemaname, tablename", [("public", table) for table in self.tables()]),
@@ -358,7 +362,7 @@ def _said(words: str) -> str:
     return words
 
 
-_ACTIONS = (
+_ACTIONS: Sequence[tuple[str, Callable[[Session, re.Match[str]], Result]]] = (
     (rf"ALTER (?P<what>TABLE|SEQUENCE|DATABASE) {_NAME} OWNER TO \"?(?P<role>[\w-]+)\"?$", Session.own),
     (r"GRANT .* TO \"?(?P<role>[\w-]+)\"?$", Session.grant),
     (r"ALTER TABLE.*ADD CONSTRAINT .*", Session.constrain),

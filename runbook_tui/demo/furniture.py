@@ -29,7 +29,7 @@ USERS: Mapping[str, str] = {"plop": "Paul Lop", "alice": "Alice Doe", "bob": "Bo
 _TEMPLATES = Path(__file__).with_name("furnishings")
 _WORD = re.compile(r"@([a-z_]+)@")
 _PRIVATE = {"master.passwd": 0o600, "shadow": 0o600, "update.key": 0o600, ".fetchmailrc": 0o600, "getmymailnow": 0o755}
-_EMPTY = ("/var/log", "/var/mail", "/var/spool/postfix", "/tmp", "/root/.ssh", "/home", "/run")  # noqa: S108
+_EMPTY = ("/var/log", "/var/mail", "/var/spool/postfix", "/tmp", "/root/.ssh", "/home", "/run")  # noqa: S108 -- the host's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Papers:
     operator: str
     authority: bytes
     tsig: str
-    provider_password: str = "provider"  # noqa: S105
+    provider_password: str = "provider"  # noqa: S105 -- of nobody
 
 
 def furnish(hosts: Mapping[str, Host], papers: Papers, *, name_server: str, resolver: str) -> None:
@@ -167,12 +167,14 @@ ALTER TABLE ONLY public.users ADD CONSTRAINT users_pkey PRIMARY KEY (user_id);
 ALTER TABLE ONLY public.users ADD CONSTRAINT username UNIQUE (username, mail_host);
 ALTER TABLE ONLY public.identities ADD CONSTRAINT identities_pkey PRIMARY KEY (identity_id);
 INSERT INTO users VALUES
-    (1, 'plop', 'old.@domain@', 'en_US', ''), (2, 'alice', 'old.@domain@', 'de_DE', ''), (3, 'bob', 'old.@domain@', NULL, '');
+    (1, 'plop', 'old.@domain@', 'en_US', ''), (2, 'alice', 'old.@domain@', 'de_DE', ''),
+    (3, 'bob', 'old.@domain@', NULL, '');
 INSERT INTO identities VALUES
     (1, 1, 'Paul Lop', 'plop@@domain@'), (2, 2, 'Alice Doe', 'alice@@domain@'), (3, 3, 'Bob Roe', 'bob@@domain@'),
     (4, 1, 'The postmaster', 'postmaster@@domain@');
 INSERT INTO contacts VALUES
-    (1, 1, 'Ann', 'ann@outside.test'), (2, 1, 'The pgsql list', 'pgsql-general@lists.outside.test'), (3, 2, 'Émile', 'e@outside.test');
+    (1, 1, 'Ann', 'ann@outside.test'), (2, 1, 'The pgsql list', 'pgsql-general@lists.outside.test'),
+    (3, 2, 'Émile', 'e@outside.test');
 INSERT INTO system VALUES ('roundcube-version', '2013061000');
 GRANT ALL ON TABLE public.contacts TO roundcube;
 """

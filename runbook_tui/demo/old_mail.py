@@ -40,7 +40,8 @@ class Folder:
 
 FOLDERS: Mapping[str, Mapping[str, Folder]] = {
     "plop": {
-        "INBOX": Folder(60, 6, ("S", "RS", "S", "FS", "Sa", "")), "Sent": Folder(30), "Entwürfe": Folder(4, 0, ("D", "DS")),
+        "INBOX": Folder(60, 6, ("S", "RS", "S", "FS", "Sa", "")), "Sent": Folder(30),
+        "Entwürfe": Folder(4, 0, ("D", "DS")),
         "Archive": Folder(0), "Archive.2013": Folder(25, 0, ("S", "Sc")), "Junk": Folder(6, 2, ("Sb",)),
     },
     "alice": {
@@ -61,7 +62,7 @@ def fill(host: Host, user: str) -> None:
     maildir = host.maildir(user)
     if maildir is None:
         raise LookupError(f"{host.name} has no user {user}")
-    chance = random.Random(f"{user}@{host.domain}")  # noqa: S311 -- no secret
+    chance = random.Random(f"{user}@{host.domain}")  # noqa: S311 -- the same mails each time
     names = FOLDERS[user]
     for number, (name, folder) in enumerate(names.items()):
         path = maildir if name == "INBOX" else maildir / f".{mutf7.encode(name)}"
@@ -95,14 +96,16 @@ def _fill_folder(
 
 
 def _mails(host: Host, user: str, mailbox: str, count: int) -> Iterable[tuple[int, bytes]]:
-    """Give (internal date in Unix seconds, content): mostly plain, one with an attachment, drafts without Message-ID."""
+    """Give internal dates in Unix seconds and contents: some with an attachment, drafts without Message-ID."""
     me = f"{user}@{host.domain}"
     outward = mailbox in {"Sent", "Entwürfe"}
     for index in range(count):
         when = _FIRST + index * 86_400 + len(mailbox) * 3600
         sender, to = (me, "ann@outside.test") if outward else (f"ann{index % 5}@outside.test", me)
         # two different mails with one Message-ID, as mailing lists and broken clients make them
-        identity = "" if mailbox == "Entwürfe" else f"Message-ID: <{max(index, 1)}.{len(mailbox)}.{user}@outside.test>\n"
+        identity = (
+            "" if mailbox == "Entwürfe" else f"Message-ID: <{max(index, 1)}.{len(mailbox)}.{user}@outside.test>\n"
+        )
         subject = _SUBJECTS[index % len(_SUBJECTS)].format(n=index)
         head = f"From: {sender}\nTo: {to}\nSubject: {subject}\n{identity}Date: {formatdate(when)}\nMIME-Version: 1.0\n"
         yield when, (head + _body(index)).encode("utf-8")

@@ -1,4 +1,4 @@
-"""SQL as text: a script taken apart into statements and the data of COPY, and put together again as pg_dump writes it."""
+"""SQL as text: a script taken apart into statements and the data of COPY, and a dump as pg_dump writes it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 @dataclass(frozen=True, slots=True)
 class CopyData:
-    """The rows between `COPY ... FROM stdin;` and `\\.`; None is SQL's NULL."""
+    """The rows that follow `COPY ... FROM stdin;`; None is SQL's NULL."""
 
     rows: tuple[tuple[object, ...], ...]
 

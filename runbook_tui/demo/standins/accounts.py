@@ -73,7 +73,7 @@ def remove_user(host: Host, name: str, *, with_home: bool) -> None:
 
 
 def _make(call: Call, name: str, given: Mapping[str, str], *, home_wanted: bool, statuses: Mapping[str, int]) -> None:
-    """Add a user from `uid`, `group`, `about`, `home`, `shell`, `groups`; say what cannot be, with the status for it."""
+    """Add a user from `uid`, `group`, `about`, `home`, `shell`, `groups`; `statuses` are for what cannot be."""
     host, known = call.machine.host, call.machine.host.users()
     command = call.argv[0]
     taken = {user.uid for user in known.values()}
@@ -101,8 +101,16 @@ def _make(call: Call, name: str, given: Mapping[str, str], *, home_wanted: bool,
 def statuses_text(command: str, trouble: str, subject: str) -> str:
     """Give the sentence of pw(8) or useradd(8)."""
     if command == "pw":
-        return f"pw: login name `{subject}' already exists" if trouble == "exists" else f"pw: uid `{subject}' has already been allocated"
-    return f"{command}: user '{subject}' already exists" if trouble == "exists" else f"{command}: UID {subject} is not unique"
+        return (
+            f"pw: login name `{subject}' already exists"
+            if trouble == "exists"
+            else f"pw: uid `{subject}' has already been allocated"
+        )
+    return (
+        f"{command}: user '{subject}' already exists"
+        if trouble == "exists"
+        else f"{command}: UID {subject} is not unique"
+    )
 
 
 def _join(host: Host, user: str, group: str) -> None:
@@ -136,7 +144,8 @@ def useradd(call: Call) -> None:
 def adduser(call: Call) -> None:
     """Add a user as Debian's script does, without questions, or one to a group."""
     given = call.options(
-        "q", long="disabled-password disabled-login gecos= comment= uid= gid= ingroup= home= shell= no-create-home quiet"
+        "q",
+        long="disabled-password disabled-login gecos= comment= uid= gid= ingroup= home= shell= no-create-home quiet",
     )
     if len(given.rest) == 2:
         user, group = given.rest
@@ -222,15 +231,21 @@ def chpasswd(call: Call) -> None:
         if not colon:
             call.fail(f"chpasswd: line {number}: missing new password")
         if name not in call.machine.host.users():
-            call.fail(f"chpasswd: line {number}: user '{name}' does not exist\nchpasswd: error detected, changes ignored")
+            call.fail(
+                f"chpasswd: line {number}: user '{name}' does not exist\nchpasswd: error detected, changes ignored"
+            )
         ready = given.flags & {"e", "encrypted"}
         passwords.store(call.machine.host, name, value if ready else passwords.hashed(value))
 
 
 def pw(call: Call) -> None:
-    """pw(8) of FreeBSD: useradd, usershow, userdel, lock, unlock, groupadd, groupshow and the two-word forms."""
+    """Do what FreeBSD's command does: useradd, usershow, userdel, lock, unlock, groupshow, and as two words."""
     words = list(call.argv[1:])
-    verb = words.pop(0) if words else call.fail("usage: pw [-R rootdir] [user|group|lock|unlock] [add|del|mod|show|next]", 64)
+    verb = (
+        words.pop(0)
+        if words
+        else call.fail("usage: pw [-R rootdir] [user|group|lock|unlock] [add|del|mod|show|next]", 64)
+    )
     if verb in {"user", "group"} and words:
         verb += words.pop(0)
     given = call.options("n:u:g:G:c:d:s:mraH:h:w:", arguments=tuple(words))
@@ -246,7 +261,8 @@ def pw(call: Call) -> None:
         case "usershow":
             for user in host.users().values() if "a" in given.flags else [_known(call, name)]:
                 hidden = passwords.stored(host, user.name) if call.user == "root" else passwords.LOCKED
-                call.say(f"{user.name}:{hidden}:{user.uid}:{user.gid}::0:0:{_about(host, user.name)}:{user.home}:{user.shell}")
+                about = _about(host, user.name)
+                call.say(f"{user.name}:{hidden}:{user.uid}:{user.gid}::0:0:{about}:{user.home}:{user.shell}")
         case "groupshow":
             for group, (gid, members) in groups(host).items():
                 if "a" in given.flags or group == name:
@@ -309,7 +325,8 @@ def identity(call: Call) -> int:
     name = given.rest[0] if given.rest else call.user
     user = host.users().get(name)
     if user is None:
-        call.fail(f"id: ‘{name}’: no such user" if host.layout.system == "debian" else f"id: {name}: no such user")
+        shown = name if host.layout.system == "freebsd" else f"\u2018{name}\u2019"
+        call.fail(f"id: {shown}: no such user")
     there = groups(host)
     names = {gid: group for group, (gid, _) in there.items()}
     further = [gid for gid, members in there.values() if name in members and gid != user.gid]
@@ -327,7 +344,7 @@ def identity(call: Call) -> int:
 
 
 def whoami(call: Call) -> None:
-    """whoami(1)."""
+    """Say who calls."""
     call.options("")
     call.say(call.user)
 
@@ -341,11 +358,11 @@ def own(call: Call) -> int:
     if not files:
         call.fail(f"{call.argv[0]}: missing operand")
     host = call.machine.host
-    user, group = ("", owner) if call.argv[0] == "chgrp" else re.fullmatch(r"([^:]*):?(.*)", owner).groups()
+    user, group = ("", owner) if call.argv[0] == "chgrp" else owner.partition(":")[::2]
     if user and not user.isdigit() and user not in host.users():
-        call.fail(f"{call.argv[0]}: invalid user: ‘{owner}’")
+        call.fail(f"{call.argv[0]}: invalid user: \u2018{owner}\u2019")
     if group and not group.isdigit() and group not in groups(host):
-        call.fail(f"{call.argv[0]}: invalid group: ‘{owner}’")
+        call.fail(f"{call.argv[0]}: invalid group: \u2018{owner}\u2019")
     status = 0
     for file in files:
         if not call.file(file).exists() and not call.file(file).is_symlink():

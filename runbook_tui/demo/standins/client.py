@@ -4,7 +4,7 @@ Started as `python -IS client.py DOOR NAME ARGUMENT...` for every call, so it im
 and `socket` would cost more than everything else it does.
 """
 
-import _signal
+import _signal  # type: ignore[import-not-found]
 import _socket
 import posix
 import sys
@@ -51,4 +51,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    posix._exit(main())  # noqa: SLF001 -- no clean-up to wait for: this is the fastest way out
+    posix._exit(main())  # noqa: SLF001 -- the fastest way out: there is nothing to clean up

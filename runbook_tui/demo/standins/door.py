@@ -1,4 +1,4 @@
-"""The far end of the stand-ins: a socket in each host's folder where commands come in, each served by its own thread."""
+"""The far end of the stand-ins: a socket in each host's folder; every command is served by a thread of its own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import threading
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING
 
 from runbook_tui.demo.machine import ServiceError
@@ -26,7 +27,7 @@ BROKEN_PIPE = 141
 SOFTWARE = 70
 """A stand-in broke: EX_SOFTWARE of sysexits(3). Its traceback goes to the world's own standard error."""
 
-NOT_FOUND = 127
+NOT_FOUND, UNAVAILABLE = 127, 69
 
 
 class Door:
@@ -106,6 +107,8 @@ def perform(commands: Mapping[str, Command], call: Call) -> int:
         return end.status & 255
     except BrokenPipeError:
         return BROKEN_PIPE
+    except CancelledError:  # the world ends
+        return UNAVAILABLE
     except (OSError, ServiceError) as error:
         return _complain(call, f"{name}: {_sentence(error)}")
 
@@ -140,9 +143,9 @@ def _read(caller: socket.socket, machine: Machine, loop: asyncio.AbstractEventLo
     stdin, stdout, stderr = descriptors
     return Call(
         machine, loop, tuple(argv), folder, user,
-        open(stdin, "rb"),  # noqa: SIM115, PTH123 -- they live as long as the call
-        open(stdout, "w", buffering=1, encoding="utf-8", errors="surrogateescape"),  # noqa: SIM115, PTH123
-        open(stderr, "w", buffering=1, encoding="utf-8", errors="surrogateescape"),  # noqa: SIM115, PTH123
+        open(stdin, "rb"),  # noqa: PTH123
+        open(stdout, "w", buffering=1, encoding="utf-8", errors="surrogateescape"),  # noqa: PTH123
+        open(stderr, "w", buffering=1, encoding="utf-8", errors="surrogateescape"),  # noqa: PTH123
         hung_up=lambda: _is_gone(caller),
     )  # fmt: skip
 

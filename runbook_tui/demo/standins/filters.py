@@ -42,10 +42,9 @@ def sa_learn(call: Call) -> int:
         call.stdout.write(_text_of(tokens))
     elif "dump" in given.flags:
         lines = _text_of(tokens).splitlines()
-        for kind in ("num_spam", "num_nonspam"):
-            value = next((line.split("\t")[1] for line in lines if line.endswith(kind)), "0")
-            call.say(f"0.000          0 {value:>10}          0  non-token data: {kind.replace('num_nonspam', 'nham').replace('num_spam', 'nspam')}")
-        call.say(f"0.000          0 {sum(line.startswith('t') for line in lines):>10}          0  non-token data: ntokens")
+        counted = {"nspam": _count(lines, "num_spam"), "nham": _count(lines, "num_nonspam")}
+        for name, value in {**counted, "ntokens": sum(line.startswith("t") for line in lines)}.items():
+            call.say(f"0.000          0 {value:>10}          0  non-token data: {name}")
     elif given.flags & {"ham", "spam"}:
         call.say(f"Learned tokens from {len(given.rest)} message(s) ({len(given.rest)} message(s) examined)")
     elif "clear" in given.flags:
@@ -53,6 +52,10 @@ def sa_learn(call: Call) -> int:
     elif not given.flags & {"sync"}:
         call.refuse()
     return 0
+
+
+def _count(lines: list[str], name: str) -> int:
+    return next((int(line.split("\t")[1]) for line in lines if line.endswith(name)), 0)
 
 
 def _text_of(tokens: Path) -> str:
@@ -93,10 +96,12 @@ def spamassassin(call: Call) -> int:
 
 
 def spamc(call: Call) -> int:
-    """Have spamd mark a mail; without a spamd it passes unmarked, as spamc(1) says."""
+    """Have spamd mark a mail; without a spamd it passes unmarked."""
     call.options("d:p:s:u:t:", long="dest= port= max-size= username= timeout=")
     content = call.stdin.read()
-    daemon = next((call.machine.services[name] for name in ("spamd", "sa-spamd") if name in call.machine.services), None)
+    daemon = next(
+        (call.machine.services[name] for name in ("spamd", "sa-spamd") if name in call.machine.services), None
+    )
     up = daemon is not None and call.ask(lambda: daemon.running)
     call.stdout.write((_marked(content) if up else content).decode("utf-8", "surrogateescape"))
     return 0
@@ -134,7 +139,7 @@ def procmail(call: Call) -> int:
 
 
 def php(call: Call) -> int:
-    """Php -l: every bracket and quote of a file has its other half."""
+    """Check a file as far as every bracket and quote has its other half."""
     given = call.options("lv")
     if "l" not in given.flags or len(given.rest) != 1:
         call.refuse()

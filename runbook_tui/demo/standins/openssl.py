@@ -1,4 +1,4 @@
-"""openssl for machines without it: s_client as a terminal to a TLS server, x509 and pkey as far as one looks at them."""
+"""openssl for machines without it: s_client talks to a TLS server, x509 and pkey show what one looks at."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def openssl(call: Call) -> int:
             call.say(ssl.OPENSSL_VERSION)
             return 0
         case _:
-            call.refuse(name)
+            return call.refuse(name)
 
 
 def certificate(call: Call, words: tuple[str, ...]) -> int:
@@ -99,7 +99,8 @@ def s_client(call: Call, words: tuple[str, ...]) -> int:
     with secure:
         if "quiet" not in given.flags:
             version, cipher = secure.version(), (secure.cipher() or ("?",))[0]
-            call.say(f"CONNECTED(00000003)\nNew, {version}, Cipher is {cipher}\nVerify return code: {trouble or '0 (ok)'}\n---")
+            call.say(f"CONNECTED(00000003)\nNew, {version}, Cipher is {cipher}")
+            call.say(f"Verify return code: {trouble or '0 (ok)'}\n---")
         return _converse(call, secure, given)
 
 
@@ -109,7 +110,7 @@ def _address(call: Call, name: str) -> str:
             return machine.host.address
     if name.startswith("127."):
         return call.machine.host.address if name == "127.0.0.1" else name
-    call.fail(f"getaddrinfo: Name or service not known\nconnect:errno=2 ({name})")
+    return call.fail(f"getaddrinfo: Name or service not known\nconnect:errno=2 ({name})")
 
 
 def _start_tls(plain: socket.socket, protocol: str) -> None:
@@ -140,17 +141,17 @@ def _secured(call: Call, plain: socket.socket, given: Options, name: str) -> tup
 
 
 def _converse(call: Call, secure: ssl.SSLSocket, given: Options) -> int:
-    reading = True
+    reading, typing = True, call.stdin.fileno()
     while not call.hung_up():
-        ready, _, _ = select.select([secure, *([call.stdin] if reading else [])], [], [], 1)
-        if secure in ready or secure.pending():
+        ready, _, _ = select.select([secure.fileno(), *([typing] if reading else [])], [], [], 1)
+        if secure.fileno() in ready or secure.pending():
             said = secure.recv(65536)
             if not said:
                 return 0
             call.stdout.write(said.decode("utf-8", "surrogateescape"))
             call.stdout.flush()
-        if call.stdin in ready:
-            typed = os.read(call.stdin.fileno(), 65536)
+        if typing in ready:
+            typed = os.read(typing, 65536)
             if not typed:
                 reading = False
                 if not given.flags & {"quiet", "ign_eof"}:

@@ -37,7 +37,8 @@ DOVECOT_CONF = """# Debian's default. Settings in conf.d come first, those in lo
 _DOVECOT = {
     "/etc/dovecot/dovecot.conf": DOVECOT_CONF,
     "/etc/dovecot/conf.d/10-auth.conf": "disable_plaintext_auth = yes\nauth_mechanisms = plain\n",
-    "/etc/dovecot/conf.d/10-mail.conf": "mail_location = mbox:~/mail:INBOX=/var/mail/%u\nmail_privileged_group = mail\n",
+    "/etc/dovecot/conf.d/10-mail.conf": "mail_location = mbox:~/mail:INBOX=/var/mail/%u\n"
+    "mail_privileged_group = mail\n",
     "/etc/dovecot/conf.d/10-ssl.conf": "ssl = yes\nssl_cert = </etc/ssl/certs/ssl-cert-snakeoil.pem\n"
     "ssl_key = </etc/ssl/private/ssl-cert-snakeoil.key\n",
     "/etc/dovecot/conf.d/15-mailboxes.conf": "namespace inbox {\n  inbox = yes\n  mailbox Drafts {\n"
@@ -246,7 +247,9 @@ def dpkg_query(call: Call) -> int:
             "Package": name, "Version": PACKAGES[name].version, "Status": "install ok installed",
             "db:Status-Status": "installed",
         }  # fmt: skip
-        text = re.sub(r"\$\{([^}]+)\}", lambda found: words.get(found[1], ""), form)  # noqa: B023 -- used at once
+        text = form
+        for word in re.findall(r"\$\{([^}]+)\}", form):
+            text = text.replace(f"${{{word}}}", words.get(word, ""))
         call.stdout.write(text.replace("\\n", "\n").replace("\\t", "\t"))
     return status
 

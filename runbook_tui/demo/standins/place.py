@@ -129,8 +129,10 @@ LogLevel ERROR
 $blocks
 Host *
 END
-[ -f "$$c" ] && sed "s#\\([[:space:]=]\\)~/#\\1$$HOME/#g; s#\\([[:space:]=]\\)/\\(root\\|home\\|etc\\)/#\\1$root/\\2/#g" "$$c"
-printf 'Host *\\n User %s\\n UserKnownHostsFile %s/.ssh/known_hosts\\n GlobalKnownHostsFile /dev/null\\n' "$$LOGNAME" "$$HOME"
+[ -f "$$c" ] && sed -e "s#\\([[:space:]=]\\)~/#\\1$$HOME/#g" \\
+  -e "s#\\([[:space:]=]\\)/\\(root\\|home\\|etc\\)/#\\1$root/\\2/#g" "$$c"
+printf 'Host *\\n User %s\\n UserKnownHostsFile %s/.ssh/known_hosts\\n' "$$LOGNAME" "$$HOME"
+echo " GlobalKnownHostsFile /dev/null"
 for k in ed25519 ecdsa rsa; do [ -f "$$HOME/.ssh/id_$$k" ] && echo " IdentityFile $$HOME/.ssh/id_$$k"; done
 } > "$$c.$$$$"
 mv -f "$$c.$$$$" "$$c.rehearsal"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _CONNECT = "d:U:h:p:wW"
 _CONNECT_LONG = "dbname= username= host= port= no-password verbose echo"
 _ARCHIVE = b"PGDMP"
-_SOCKET = {"freebsd": "/tmp/.s.PGSQL.5432", "debian": "/var/run/postgresql/.s.PGSQL.5432"}  # noqa: S108
+_SOCKET = {"freebsd": "/tmp/.s.PGSQL.5432", "debian": "/var/run/postgresql/.s.PGSQL.5432"}  # noqa: S108 -- where it is
 _CONNECTION_LOST = {"psql": 2}
 _SCRIPT_STOPPED = 3
 
@@ -29,9 +29,7 @@ def _server(call: Call, given: Options) -> Databases:
     role = given.value("U") or given.value("username") or call.user
     trouble = ""
     if not databases.running:
-        trouble = (
-            "No such file or directory\n\tIs the server running locally and accepting connections on that socket?"
-        )
+        trouble = "No such file or directory\n\tIs the server running locally and accepting connections on that socket?"
     elif system == "debian" and role != call.user and not (given.value("h") or given.value("host")):
         trouble = f'FATAL:  Peer authentication failed for user "{role}"'
     elif role not in databases.roles:
@@ -78,7 +76,9 @@ def psql(call: Call) -> int:
         if once:
             session.execute(Statement("BEGIN"))
         for script, prefix, failed in _scripts(call, given):
-            status = _run(call, session, script, given, prefix=prefix, stop=stop) and (_SCRIPT_STOPPED if stop else failed)
+            status = _run(call, session, script, given, prefix=prefix, stop=stop) and (
+                _SCRIPT_STOPPED if stop else failed
+            )
             if status and stop:
                 break
         if once:

@@ -84,9 +84,11 @@ def _settings(call: Call, name: str) -> dict[str, str]:
 
 
 def _trusted(path: Path, names: set[str]) -> list[asyncssh.SSHKey]:
-    known = asyncssh.import_known_hosts(path.read_text("utf-8")) if path.exists() else None
+    if not path.exists():
+        return []
+    known = asyncssh.import_known_hosts(path.read_text("utf-8"))
     keys: dict[bytes, asyncssh.SSHKey] = {}
-    for name in names if known else ():
+    for name in names:
         for key in known.match(name, "", None)[0]:
             keys[key.public_data] = key
     return list(keys.values())

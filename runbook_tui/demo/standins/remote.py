@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncssh
@@ -44,11 +45,17 @@ async def _run(call: Call, name: str, user: str, command: str, *, silent: bool) 
     async with connection:
         # asyncssh closes what it is given; the call closes its own streams
         process = await connection.create_process(
-            command, encoding=None, stdin=asyncssh.DEVNULL if silent else os.dup(call.stdin.fileno()),
+            command, encoding=None,
+            stdin=asyncssh.DEVNULL if silent or _is_nothing(call.stdin.fileno()) else os.dup(call.stdin.fileno()),
             stdout=os.dup(call.stdout.fileno()), stderr=os.dup(call.stderr.fileno()),
         )  # fmt: skip
         done = await process.wait()
     return _UNREACHED if done.exit_status is None else done.exit_status
+
+
+def _is_nothing(descriptor: int) -> bool:
+    """Tell whether this is /dev/null, which cannot be waited for (epoll(7): EPERM)."""
+    return os.fstat(descriptor).st_rdev == Path(os.devnull).stat().st_rdev
 
 
 def scp(call: Call) -> int:

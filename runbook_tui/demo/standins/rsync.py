@@ -223,7 +223,9 @@ def rsync(call: Call) -> int:
         call.refuse("it takes one source and one destination")
     source, target = map(_Place.read, given.rest)
     if source.host and target.host:
-        call.fail("The source and destination cannot both be remote.\nrsync error: syntax or usage error (code 1)", _USAGE)
+        call.fail(
+            "The source and destination cannot both be remote.\nrsync error: syntax or usage error (code 1)", _USAGE
+        )
     patterns = list(given.values.get("exclude", ()))
     for name in given.values.get("exclude-from", ()):
         patterns += patterns_of(call.file(name).read_text("utf-8"))

@@ -112,7 +112,11 @@ def doomed(there: Mapping[str, Entry], wanted: Mapping[str, Entry]) -> list[str]
 
     staying = [path for path in ordered(there) if path in wanted and wanted[path].kind is Kind.FOLDER]
     return [
-        one for folder in staying for path in reversed(inside.get(folder, ())) if path not in wanted for one in below(path)
+        one
+        for folder in staying
+        for path in reversed(inside.get(folder, ()))
+        if path not in wanted
+        for one in below(path)
     ]
 
 

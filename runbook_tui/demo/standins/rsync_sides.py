@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import posixpath
 import stat
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import asyncssh
 
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from asyncssh.sftp import SFTPClient
-
-
 
 
 class Side(Protocol):
@@ -76,18 +73,19 @@ class LocalSide:
     async def tree(self) -> Tree:
         """List everything."""
         found: Tree = {}
-        if not self._top.exists():
-            return found
-        found["."] = Entry(Kind.FOLDER, 0, int(self._top.stat().st_mtime), stat.S_IMODE(self._top.stat().st_mode))
-        for folder, folders, files in os.walk(self._top):
-            above = os.path.relpath(folder, self._top)
-            for name in (*folders, *files):
-                path = name if above == "." else f"{above}/{name}"
-                full = os.path.join(folder, name)  # noqa: PTH118 -- thousands of them
-                target = os.readlink(full) if os.path.islink(full) else ""  # noqa: PTH114, PTH115
-                if entry := _entry(os.lstat(full), target):
-                    found[path] = entry
+        if self._top.exists() and (top := _entry(self._top.stat())):
+            found["."] = top
+            self._list(self._top, "", found)
         return found
+
+    def _list(self, folder: Path, above: str, found: Tree) -> None:
+        for child in folder.iterdir():
+            path = f"{above}{child.name}"
+            target = str(child.readlink()) if child.is_symlink() else ""
+            if entry := _entry(child.lstat(), target):
+                found[path] = entry
+                if entry.kind is Kind.FOLDER:
+                    self._list(child, f"{path}/", found)
 
     async def read(self, path: str) -> bytes:
         """Read a file."""
@@ -131,7 +129,7 @@ class LocalSide:
 
     def _draft(self, path: str) -> Path:
         full = self._top / path
-        return full.with_name(f".{full.name}.{hashlib.sha1(path.encode('utf-8', 'surrogateescape')).hexdigest()[:6]}")  # noqa: S324
+        return full.with_name(f".{full.name}.rsync")
 
 
 class SftpSide:
@@ -174,7 +172,7 @@ class SftpSide:
         """Read a file."""
         try:
             async with self._sftp.open(self._full(path), "rb") as file:
-                return bytes(await file.read())
+                return cast("bytes", await file.read())
         except asyncssh.SFTPNoSuchFile as error:
             raise FileNotFoundError(path) from error
 

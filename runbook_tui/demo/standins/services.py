@@ -85,7 +85,8 @@ def service_freebsd(call: Call) -> int:
         call.fail(f"usage: {name} [fast|force|one|quiet](start|stop|restart|rcvar|enabled|describe|reload|status)")
     if plain == verb and not enabled_in_rc(call.machine, name):
         call.fail(
-            f"Cannot '{verb}' {name}. Set {_variable(name)} to YES in /etc/rc.conf or use 'one{verb}' instead of '{verb}'."
+            f"Cannot '{verb}' {name}. Set {_variable(name)} to YES in /etc/rc.conf "
+            f"or use 'one{verb}' instead of '{verb}'."
         )
     return _rc(call, name, service, plain)
 
@@ -224,7 +225,7 @@ def _unit(call: Call, verb: str, name: str, flags: frozenset[str]) -> int:
         case _ if verb in ACTS:
             return _job(call, name, service, verb)
         case _:
-            call.refuse(verb)
+            return call.refuse(verb)
 
 
 def _word(call: Call, word: str, status: int, *, quiet: bool) -> int:

@@ -29,7 +29,7 @@ SITES: Mapping[str, str] = {"freebsd": "/usr/local/etc/apache24/Includes", "debi
 
 
 def uname(call: Call) -> None:
-    """uname(1) of the system that the host plays."""
+    """Say what system the host plays."""
     given = call.options("asnrvmpo", long="kernel-name nodename kernel-release machine all")
     words = {**_UNAME[call.machine.host.layout.system], "n": _name(call.machine)}
     long = {"kernel-name": "s", "nodename": "n", "kernel-release": "r", "machine": "m", "all": "a"}
@@ -47,7 +47,7 @@ def _rename(machine: Machine, name: str) -> None:
 
 
 def hostname(call: Call) -> None:
-    """hostname(1): -f and -s, or a new name."""
+    """Say the name, with -f or -s, or take a new one."""
     given = call.options("fsdi", long="fqdn long short domain")
     if given.rest:
         _rename(call.machine, given.rest[0])
@@ -65,7 +65,7 @@ def hostname(call: Call) -> None:
 
 
 def hostnamectl(call: Call) -> None:
-    """hostnamectl(1): show, or set-hostname."""
+    """Show the name, or set-hostname."""
     given = call.options("", long="static pretty")
     match given.rest:
         case ("set-hostname" | "hostname", name):
@@ -79,7 +79,7 @@ def hostnamectl(call: Call) -> None:
 
 
 def logger(call: Call) -> None:
-    """logger(1): a line in the host's mail log."""
+    """Write a line into the host's mail log."""
     given = call.options("t:p:is", long="tag= priority= id")
     tag = given.value("t") or given.value("tag") or call.user
     texts = [" ".join(given.rest)] if given.rest else call.stdin.read().decode("utf-8", "replace").splitlines()
@@ -98,7 +98,7 @@ def _listening(machine: Machine) -> list[tuple[str, int]]:
 
 
 def sockstat(call: Call) -> None:
-    """sockstat(1) of FreeBSD: what listens, on the ports that the real machine would have."""
+    """Say what listens, on the ports that a real machine would have."""
     given = call.options("46lcP:p:")
     wanted = given.value("p")
     call.say("USER     COMMAND    PID   FD PROTO  LOCAL ADDRESS         FOREIGN ADDRESS")
@@ -108,9 +108,9 @@ def sockstat(call: Call) -> None:
 
 
 def ss(call: Call) -> None:
-    """ss(8) of Debian: what listens, with an optional `sport = :PORT`."""
+    """Say what listens, with an optional `sport = :PORT`."""
     given = call.options("tulnp4H6a", long="no-header")
-    wanted = "".join(given.rest).replace("(", "").replace(")", "").replace("==", "=")
+    wanted = re.sub(r"[() ]", "", "".join(given.rest)).replace("==", "=")
     if wanted and not wanted.startswith("sport=:"):
         call.refuse(" ".join(given.rest))
     if not given.flags & {"H", "no-header"}:
@@ -121,7 +121,11 @@ def ss(call: Call) -> None:
             call.say(f"LISTEN 0      100          0.0.0.0:{port:<4} 0.0.0.0:*{who}")
 
 
-_APACHE: Mapping[str, tuple[str, str]] = {"site": ("sites", "Site"), "conf": ("conf", "Conf"), "mod": ("mods", "Module")}
+_APACHE: Mapping[str, tuple[str, str]] = {
+    "site": ("sites", "Site"),
+    "conf": ("conf", "Conf"),
+    "mod": ("mods", "Module"),
+}
 _MODULES = ("ssl", "rewrite", "headers", "php8.2")
 
 
@@ -162,7 +166,9 @@ def apachectl(call: Call) -> int:
     """Apachectl and apache2ctl: configtest, graceful, start, stop, -S not."""
     given = call.options("tk:")
     verb = "configtest" if "t" in given.flags else given.value("k") or (given.rest or ("",))[0]
-    service = next((call.machine.services[name] for name in ("apache24", "apache2") if name in call.machine.services), None)
+    service = next(
+        (call.machine.services[name] for name in ("apache24", "apache2") if name in call.machine.services), None
+    )
     if service is None:
         call.fail(f"{call.argv[0]}: not found", 127)
     match verb:

@@ -1,4 +1,4 @@
-"""curl, as far as one looks at a page of this world: http and https both ask the web server of the host that is named."""
+"""curl, as far as one looks at a page of this world: http and https both ask the web server of the named host."""
 
 from __future__ import annotations
 
@@ -55,7 +55,11 @@ def curl(call: Call) -> int:
     if given.flags & {"f", "fail"} and answer.status >= 400:
         call.fail(f"curl: (22) The requested URL returned error: {answer.status}", _HTTP_ERROR)
     lines = "".join(f"{name}: {value}\r\n" for name, value in answer.getheaders())
-    head = f"HTTP/1.1 {answer.status} {answer.reason}\r\n{lines}\r\n" if given.flags & {"I", "head", "i", "include"} else ""
+    head = (
+        f"HTTP/1.1 {answer.status} {answer.reason}\r\n{lines}\r\n"
+        if given.flags & {"I", "head", "i", "include"}
+        else ""
+    )
     target = given.value("o") or given.value("output")
     if target and target != "/dev/null":
         call.file(target).write_bytes(body)

@@ -27,6 +27,13 @@ pytestmark = pytest.mark.skipif(not REAL, reason="rsync is not installed")
 LONG_AGO = 1_400_000_000
 
 
+def real(*words: str) -> Said:
+    """Run real rsync."""
+    assert REAL
+    done = subprocess.run([REAL, *words], capture_output=True, text=True, check=False)
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
 @pytest.fixture
 def run() -> Run:
     """Call a stand-in."""
@@ -110,7 +117,13 @@ def read_folders(source: Path, _: Path) -> None:
     os.utime(source / "cur", (LONG_AGO + 5, LONG_AGO + 5))
 
 
-CHANGES: list[Callable[[Path, Path], None]] = [nothing, flags_and_deletions, target_went_on, silent_damage, read_folders]
+CHANGES: list[Callable[[Path, Path], None]] = [
+    nothing,
+    flags_and_deletions,
+    target_went_on,
+    silent_damage,
+    read_folders,
+]
 OPTIONS = [
     ("/", "-ai"), ("", "-ani", "--delete"), ("/", "-av"), ("", "-avz", "--delete-after", "--stats"),
     ("/", "-anic", "--delete"), ("/", "-anH", "--delete-after", "--stats"),
@@ -125,7 +138,7 @@ def tree(top: Path) -> dict[str, tuple[object, ...]]:
     found: dict[str, tuple[object, ...]] = {}
     for path in sorted(top.rglob("*")):
         seen = path.lstat()
-        content: object = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else ""
+        content: object = str(path.readlink()) if path.is_symlink() else path.read_bytes() if path.is_file() else ""
         name = str(path.relative_to(top))
         is_made_now = path.is_symlink() or name == "copy" or (name.startswith("aside") and path.is_dir())
         found[name] = (seen.st_mode, 0 if is_made_now else int(seen.st_mtime), content)
@@ -149,33 +162,24 @@ async def test_same_lines_and_same_tree(
     old: Machine, run: Run, change: Callable[[Path, Path], None], options: tuple[str, ...]
 ) -> None:
     """After a first copy and some life on both sides, a second run says and does what real rsync does."""
-    assert REAL
     slash, *rest = options
     said: dict[str, Said] = {}
     for who in ("real", "ours"):
-        folder = old.host.path(f"/tmp/{who}")  # noqa: S108
+        folder = old.host.path(f"/tmp/{who}")
         maildir(folder / "Maildir")
-        first = [REAL, "-a", f"{folder}/Maildir{slash}", f"{folder}/copy/"]
-        subprocess.run(first, check=True)
+        real("-a", f"{folder}/Maildir{slash}", f"{folder}/copy/")
         change(folder / "Maildir", folder / "copy" / ("" if slash else "Maildir"))
-        aside = [option.replace("/tmp/aside", f"/tmp/{who}/aside") for option in rest]  # noqa: S108
-        if who == "ours":
-            said[who] = await run(COMMANDS, old, "rsync", *aside, f"/tmp/ours/Maildir{slash}", "/tmp/ours/copy/")
-        else:
-            aside = [option.replace("/tmp/real", str(folder)) for option in aside]  # noqa: S108
-            done = subprocess.run(
-                [REAL, *aside, f"{folder}/Maildir{slash}", f"{folder}/copy/"], capture_output=True, text=True, check=False
-            )
-            said[who] = Said(done.returncode, done.stdout, done.stderr)
+        own = [option.replace("/tmp/aside", f"{folder}/aside") for option in rest]
+        words = (*own, f"{folder}/Maildir{slash}", f"{folder}/copy/")
+        said[who] = real(*words) if who == "real" else await run(COMMANDS, old, "rsync", *words)
     assert comparable(said["ours"].out) == comparable(said["real"].out)
     assert said["ours"].status == said["real"].status == 0
-    assert tree(old.host.path("/tmp/ours")) == tree(old.host.path("/tmp/real"))  # noqa: S108
+    assert tree(old.host.path("/tmp/ours")) == tree(old.host.path("/tmp/real"))
 
 
 async def test_a_missing_source_is_23(old: Machine, run: Run) -> None:
     """What is not there cannot be copied: rsync's sentence and status."""
-    assert REAL
-    done = subprocess.run([REAL, "-a", "/nonexistent/x/", str(old.host.path("/tmp/y/"))], capture_output=True, text=True, check=False)  # noqa: S108
-    ours = await run(COMMANDS, old, "rsync", "-a", "/nonexistent/x/", "/tmp/y/")  # noqa: S108
-    assert (ours.status, done.returncode) == (23, 23)
-    assert ours.err.splitlines()[0].split('"')[0] == done.stderr.splitlines()[0].split('"')[0]
+    done = real("-a", "/nonexistent/x/", str(old.host.path("/tmp/y/")))
+    ours = await run(COMMANDS, old, "rsync", "-a", "/nonexistent/x/", "/tmp/y/")
+    assert ours.status == done.status == 23
+    assert ours.err.splitlines()[0].split('"')[0] == done.err.splitlines()[0].split('"')[0]

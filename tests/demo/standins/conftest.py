@@ -49,8 +49,10 @@ Run = Callable[..., Coroutine[Any, Any, Said]]
 
 def make_machine(world: BareWorld, folder: Path, name: str, layout: Layout, address: str) -> Machine:
     """Make a machine with users, without servers."""
-    host = Host(name, world.domain, address=address, layout=layout, root=folder / name, tier=Tier.PLAIN, clock=world.clock)
-    for made in ("/etc", "/tmp", "/root", "/home", "/var/log"):  # noqa: S108
+    host = Host(
+        name, world.domain, address=address, layout=layout, root=folder / name, tier=Tier.PLAIN, clock=world.clock
+    )
+    for made in ("/etc", "/tmp", "/root", "/home", "/var/log"):
         host.path(made).mkdir(parents=True)
     host.path("/etc/passwd").write_text("root:*:0:0:Charlie &:/root:/bin/sh\n")
     host.path("/etc/group").write_text("root:*:0:\nmail:*:8:\n")
@@ -78,9 +80,14 @@ def make_run() -> Run:
     """Give what calls a stand-in as the door does, in a thread: `await run(COMMANDS, machine, "name", "argument")`."""
 
     async def ran(
-        commands: Mapping[str, Command], machine: Machine, *argv: str, stdin: bytes = b"", user: str = "root", cwd: str = "/"
+        commands: Mapping[str, Command],
+        machine: Machine,
+        *argv: str,
+        stdin: bytes = b"",
+        user: str = "root",
+        cwd: str = "/",
     ) -> Said:
-        out, err = io.TextIOWrapper(io.BytesIO(), "utf-8", "surrogateescape"), io.StringIO()
+        out, err = io.TextIOWrapper(io.BytesIO(), "utf-8", "surrogateescape", newline=""), io.StringIO()
         loop = asyncio.get_running_loop()
         call = Call(machine, loop, argv, cwd, user, io.BytesIO(stdin), out, err)
         status = await asyncio.to_thread(perform, commands, call)
@@ -92,5 +99,5 @@ def make_run() -> Run:
 
 @pytest.fixture
 def run() -> Run:
-    """Call a stand-in: `await run(COMMANDS, machine, "name", "argument", stdin=b"")`."""
+    """Give what calls a stand-in: as the door does."""
     return make_run()
