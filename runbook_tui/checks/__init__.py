@@ -6,36 +6,20 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from runbook_tui.checks.command import CommandProbe
+from runbook_tui.checks.later import NotBuiltProbe
 from runbook_tui.checks.ssh import SshProbe
 from runbook_tui.core.model import LOCAL, CheckSpec
 from runbook_tui.core.settle import resolve_all
-from runbook_tui.ports import CheckState, Probe, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from runbook_tui.core.run import RunState
-    from runbook_tui.ports import Sight
+    from runbook_tui.ports import Probe
 
     Resolve = Callable[[str], str]
     """Puts the values of literals into a text."""
     Make = Callable[[CheckSpec, Resolve], Probe]
-
-
-class NotBuiltProbe(Probe):
-    """Stands for a check type that the program cannot do yet: always UNKNOWN, and says so."""
-
-    def __init__(self, type_: str) -> None:
-        self._type = type_
-
-    @property
-    def asks(self) -> str:
-        """What is sent."""
-        return "nothing: this kind of check is not built yet"
-
-    async def read(self, sight: Sight) -> Reading:  # noqa: ARG002 -- asks nobody
-        """Say that it did not look."""
-        return Reading(CheckState.UNKNOWN, f"checks of type {self._type} are not built yet")
 
 
 def _ssh(spec: CheckSpec, resolve: Resolve) -> Probe:

@@ -1,6 +1,6 @@
 """The only orchestrator: an intent comes in, events go out; it owns tasks and connections, around the front end."""
 
-from runbook_tui.checks.watch import CheckView
+from runbook_tui.checks.view import CheckView
 from runbook_tui.engine.connections import HostView
 from runbook_tui.engine.engine import Activity, Engine, Opening
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from runbook_tui.checks import probes
-from runbook_tui.checks.watch import CheckView, Watch
+from runbook_tui.checks.watch import Watch
 from runbook_tui.core import events as ev
 from runbook_tui.core.applies import condition, host_of, settled, system_word, unknown_systems
 from runbook_tui.core.errors import Refused, StateDirError
@@ -31,6 +31,7 @@ from runbook_tui.engine.waits import Waits
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
+    from runbook_tui.checks.view import CheckView
     from runbook_tui.core.model import Runbook
     from runbook_tui.core.run import Attempt
     from runbook_tui.ports import Clock, Journal, Net, OutputStore, OutputWriter, Secrets, ShellFactory

@@ -16,7 +16,7 @@ from runbook_tui.plain.words import USAGE, Word
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from runbook_tui.checks.watch import CheckView
+    from runbook_tui.checks.view import CheckView
     from runbook_tui.core.model import Action, Step
     from runbook_tui.core.proposal import Proposal
     from runbook_tui.core.run import RunState

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
-    from runbook_tui.checks.watch import CheckView
+    from runbook_tui.checks.view import CheckView
     from runbook_tui.engine.connections import HostView
     from runbook_tui.ui.keys import Key
 
