@@ -24,6 +24,7 @@ from runbook_tui.demo.clock import WorldClock
 from runbook_tui.demo.control import WorldClient
 from runbook_tui.demo.facts import CONTROL, VARIABLE, DemoWishes, Facts
 from runbook_tui.demo.mistakes import MISTAKES
+from runbook_tui.demo.world_secrets import WorldSecrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +72,7 @@ class Rehearsing:
             clock=self._clock,
             shells=self._shell,
             front_end=self._front_end,
+            secrets=WorldSecrets(self._facts.passwords, self._facts.variables["domain"]),
             rehearsal=f"REHEARSAL: {self._facts.about}. No real server was touched.",
             operator=OPERATOR if self._wishes.auto else "",
         )
@@ -88,7 +90,9 @@ class Rehearsing:
         world = WorldClient(self._folder / CONTROL, self._clock, self._wishes.rate)
         if self._wishes.auto:
             mistake = MISTAKES.get(self._wishes.mistake)
-            self._operator = ScriptedOperator(engine, world, self._facts.choices, mistake, console.say)
+            self._operator = ScriptedOperator(
+                engine, world, self._facts.choices, mistake, console.say, console.warn
+            )
             return self._operator
         if wants_plain(wishes, os.environ):
             return front_end(engine, wishes, hung_up)

@@ -32,14 +32,15 @@ class ScriptedOperator:
 
     def __init__(
         self, engine: Engine, world: WorldClient, choices: Mapping[str, str], mistake: Mistake | None,
-        say: Callable[[str], None],
+        say: Callable[[str], None], progress: Callable[[str], None],
     ) -> None:  # fmt: skip
-        """Make it. `choices` answers every group of alternatives; `say` takes the report's lines."""
+        """Make it. `choices` answers every group of alternatives; `say` takes the report, `progress` a line a step."""
         self._engine = engine
         self._world = world
         self._choices = choices
         self._mistake = mistake
         self._say = say
+        self._progress = progress
         self.report: Report | None = None
         self.failed = False
 
@@ -124,6 +125,7 @@ class ScriptedOperator:
         """Go on when it is done; else stop, or go on all the same where that is the mistake."""
         state = self._engine.state
         status = state.of(action.id).status
+        self._progress(f"{number_of(state, action.id)} {word(status)}: {action.title}")
         if status in SETTLED:
             return
         attempt = state.attempts[proposal.attempt]

@@ -186,7 +186,8 @@ class World:
     def _machine(self, host: Host) -> Machine:
         tls = self._server_tls(host)
         names = Names(self.resolvers[0].address, self.resolvers[0].port)
-        postfix = Postfix(host, names, tls, ports=host.port, bounced=partial(self._bounced, host.name), pipe=partial(self._pipe, host))
+        bounced, pipe = partial(self._bounced, host.name), partial(self._pipe, host)
+        postfix = Postfix(host, names, tls, ports=host.port, bounced=bounced, pipe=pipe)
         imap = ImapServer(host, tls, partial(self._let_in, host))
         databases = Databases(host)
         daemons: dict[str, Service] = {
@@ -285,6 +286,7 @@ class World:
                 "switch": "names",
             },
             sh=self.confinement.shell,
+            passwords=self._passwords,
         )  # fmt: skip
 
     # ---- what the control socket asks for
