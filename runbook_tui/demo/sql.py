@@ -17,6 +17,19 @@ _TOKEN = re.compile(
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
+class DatabaseError(Exception):
+    """What the server answers: the text after `ERROR:` or `FATAL:`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a statement gave: its command tag (`UPDATE 2`), or columns and rows when it has any."""
+
+    tag: str
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[object, ...], ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class CopyData:
     """The rows that follow `COPY ... FROM stdin;`; None is SQL's NULL."""

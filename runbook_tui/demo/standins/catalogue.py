@@ -9,6 +9,7 @@ from runbook_tui.demo.standins import (
     dns,
     dovecot,
     filters,
+    identity,
     mailbox_tools,
     packages,
     postfix,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from runbook_tui.demo.standins.call import Command
 
-_EVERYWHERE = (dns, dovecot, filters, mailbox_tools, postfix, postgres, remote, rsync, web_client)
+_EVERYWHERE = (dns, dovecot, filters, identity, mailbox_tools, postfix, postgres, remote, rsync, web_client)
 _BY_SYSTEM = (accounts, packages, services, system)
 
 

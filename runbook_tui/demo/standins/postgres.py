@@ -6,13 +6,14 @@ import gzip
 import re
 from typing import TYPE_CHECKING, NoReturn
 
-from runbook_tui.demo.database import DatabaseError
-from runbook_tui.demo.sql import Statement, split, write
+from runbook_tui.demo.sql import DatabaseError, Statement, split, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from runbook_tui.demo.database import Databases, Result, Session
+    from runbook_tui.demo.database import Databases
+    from runbook_tui.demo.database_session import Session
+    from runbook_tui.demo.sql import Result
     from runbook_tui.demo.standins.call import Call, Command, Options
 
 _CONNECT = "d:U:h:p:wW"

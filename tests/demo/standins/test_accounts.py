@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_tui.demo import passwords
-from runbook_tui.demo.standins import accounts
+from runbook_tui.demo.standins import accounts, identity
 from runbook_tui.demo.standins.accounts import Account
 
 if TYPE_CHECKING:
     from runbook_tui.demo.machine import Machine
     from tests.demo.standins.conftest import BareWorld, Run
 
-OLD, NEW = accounts.COMMANDS["freebsd"], accounts.COMMANDS["debian"]
+OLD = {**identity.COMMANDS, **accounts.COMMANDS["freebsd"]}
+NEW = {**identity.COMMANDS, **accounts.COMMANDS["debian"]}
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from runbook_tui.demo.furniture import USERS, Papers, authorized_keys, furnish
 from runbook_tui.demo.host import DEBIAN, FREEBSD, Host, Tier
 from runbook_tui.demo.isolation.confinement import Confinement
 from runbook_tui.demo.ssh import SshServer
-from runbook_tui.demo.standins import accounts, remote, rsync
+from runbook_tui.demo.standins import identity, remote, rsync
 from runbook_tui.demo.standins.door import Door
 from runbook_tui.demo.standins.place import Tools, place
 from tests.demo.loopback import network
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from runbook_tui.demo.machine import Machine
 
-COMMANDS = {**remote.COMMANDS, **rsync.COMMANDS, **accounts.COMMANDS["freebsd"]}
+COMMANDS = {**remote.COMMANDS, **rsync.COMMANDS, **identity.COMMANDS}
 
 
 @dataclass
