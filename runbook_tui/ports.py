@@ -275,6 +275,9 @@ class Secrets(Protocol):
             SecretError: there is none, or it cannot be had; the sentence says why.
         """
 
+    def ask_again(self) -> None:
+        """Ask again where a keyring was silent or locked: the operator says that it answers now."""
+
 
 class Net(Protocol):
     """The network as the operator's machine reaches it, beside SSH: one member for each protocol checks speak."""

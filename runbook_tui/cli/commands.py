@@ -11,14 +11,17 @@ import typer
 from runbook_tui import __version__
 from runbook_tui.cli import console, shipped
 from runbook_tui.cli.console import say, say_json
+from runbook_tui.cli.secret_command import app as secret_app
 from runbook_tui.cli.wishes import Wishes
-from runbook_tui.core.errors import RunbookError, UsageError
+from runbook_tui.cli.wishes import pairs as _pairs
+from runbook_tui.core.errors import RunbookError
 from runbook_tui.core.model import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runbook_tui.core.model import Problem, Runbook
+    from runbook_tui.core.secret import Secret
 
 app = typer.Typer(
     name="mailrunbook",
@@ -28,11 +31,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(secret_app)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Line mode: verbs on standard input, one line a change.")]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="Refuse every verb that changes something.")]
 NoMouse = Annotated[bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.")]
+SecretsFd = Annotated[
+    int | None, typer.Option("--secrets-fd", metavar="N", help="Passwords: a JSON object on this open descriptor.")
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Write debug.log into the run's folder.")]
 AnyRun = Annotated[str, typer.Argument(metavar="[RUN]", help="A run's id, or its beginning; the last run by default.")]
 File = Annotated[str, typer.Argument(metavar="FILE", help="A Markdown file, or the name of a shipped runbook.")]
@@ -81,10 +88,13 @@ def run_command(
     read_only: ReadOnly = False,
     no_mouse: NoMouse = False,
     run_id: Annotated[str, typer.Option("--run-id", metavar="ID", help="The new run's id.")] = "",
+    secrets_fd: SecretsFd = None,
     debug: Debug = False,
 ) -> None:
     """Begin a new run of a runbook."""
-    wishes = Wishes(plain=plain, read_only=read_only, mouse=not no_mouse, debug=debug)
+    wishes = Wishes(
+        plain=plain, read_only=read_only, mouse=not no_mouse, debug=debug, given=_given(secrets_fd)
+    )  # fmt: skip
     raise typer.Exit(_run(runbook, wishes, _pairs(var, "--var"), _pairs(host, "--host"), run_id))
 
 
@@ -119,10 +129,23 @@ def resume(
     plain: Plain = False,
     read_only: ReadOnly = False,
     no_mouse: NoMouse = False,
+    secrets_fd: SecretsFd = None,
     debug: Debug = False,
 ) -> None:
     """Go on with a run, by default the last unfinished one."""
-    raise typer.Exit(_resume(run, Wishes(plain=plain, read_only=read_only, mouse=not no_mouse, debug=debug)))
+    wishes = Wishes(
+        plain=plain, read_only=read_only, mouse=not no_mouse, debug=debug, given=_given(secrets_fd)
+    )  # fmt: skip
+    raise typer.Exit(_resume(run, wishes))
+
+
+def _given(descriptor: int | None) -> dict[str, Secret]:
+    """Read `--secrets-fd` before anything else is opened: a descriptor of our own must not be taken for it."""
+    if descriptor is None:
+        return {}
+    from runbook_tui.adapters.given_secrets import read_given  # noqa: PLC0415
+
+    return read_given(descriptor)
 
 
 def _resume(run: str, wishes: Wishes) -> int:
@@ -249,20 +272,3 @@ def _read(wanted: str, hosts: Sequence[str] = ()) -> tuple[Path, bytes, Runbook]
     path = shipped.find(wanted)
     data = shipped.read_bytes(path)
     return path, data, read(data, name=path.name, hosts=tuple(hosts))
-
-
-def _pairs(given: list[str] | None, option: str) -> dict[str, str]:
-    """Take `NAME=VALUE` apart.
-
-    Raises:
-        UsageError: there is no `=`, no name or no value, or a name comes twice.
-    """
-    found: dict[str, str] = {}
-    for text in given or ():
-        name, _, value = text.partition("=")
-        if not name or not value:
-            raise UsageError(f"{option} {text}: it is written {option} NAME=VALUE")
-        if name in found:
-            raise UsageError(f"{option} {name} is given twice")
-        found[name] = value
-    return found

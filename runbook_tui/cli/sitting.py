@@ -48,7 +48,7 @@ def begin(
     """
     check_variables(runbook, variables)
     check_hosts(hosts)
-    stage = stage or life()
+    stage = stage or life(wishes)
     with create_run(state_dir(), data, runbook.title, variables, run_id or None, now=stage.clock.now()) as folder:
         opening = _opening(folder.id, str(path.resolve()), hosts, variables, stage)
         return _sit(folder, runbook, opening, stage, wishes)
@@ -62,7 +62,7 @@ def go_on(run: str, wishes: Wishes, stage: Stage | None = None) -> ExitCode:
         RunLockedError: another process holds it.
         StateDirError: it cannot be read or written.
     """
-    stage = stage or life()
+    stage = stage or life(wishes)
     with open_run(state_dir(), run) as folder:
         records = folder.journal(stage.clock).records
         runbook = own_runbook(folder, records)

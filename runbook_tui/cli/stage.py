@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from runbook_tui.adapters.clock import SystemClock
+from runbook_tui.adapters.keyring import Keyring
 from runbook_tui.adapters.local import LocalShell
 from runbook_tui.adapters.net import SystemNet
 from runbook_tui.adapters.ssh_target import SshSettings
-from runbook_tui.core.errors import SecretError
+from runbook_tui.adapters.stored_secrets import StoredSecrets
 from runbook_tui.core.model import LOCAL
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from runbook_tui.cli.wishes import Wishes
     from runbook_tui.core.model import Host
-    from runbook_tui.core.secret import Secret
     from runbook_tui.engine import Engine
     from runbook_tui.ports import Clock, HostKey, Net, Secrets, Shell, ShellFactory
 
@@ -47,18 +47,6 @@ class FrontEndFactory(Protocol):
         """Make it; nothing is drawn yet."""
 
 
-class NoSecrets:
-    """Has no password for anybody."""
-
-    async def get(self, name: str) -> Secret:
-        """Refuse.
-
-        Raises:
-            SecretError: always.
-        """
-        raise SecretError(f"there is no password for {name}")
-
-
 @dataclass(frozen=True, slots=True)
 class Stage:
     """`rehearsal` says in words that the hosts are make-believe; empty in life.
@@ -69,15 +57,20 @@ class Stage:
     clock: Clock
     shells: ShellFactory
     front_end: FrontEndFactory
+    secrets: Secrets
     rehearsal: str = ""
     operator: str = ""
     net: Net = field(default_factory=SystemNet)
-    secrets: Secrets = field(default_factory=NoSecrets)
 
 
-def life() -> Stage:
-    """Give this machine's clock, the operator's own SSH settings, and the screen or line mode."""
-    return Stage(SystemClock(), _shell, front_end)
+def life(wishes: Wishes) -> Stage:
+    """Give this machine's clock and keyring, the operator's own SSH settings, and the screen or line mode."""
+    return Stage(SystemClock(), _shell, front_end, secrets_of(wishes))
+
+
+def secrets_of(wishes: Wishes) -> Secrets:
+    """Give the operator's keyring with what `--secrets-fd` brought behind it; nothing is asked before it is used."""
+    return StoredSecrets(Keyring(), wishes.given)
 
 
 def wants_plain(wishes: Wishes, environment: Mapping[str, str]) -> bool:

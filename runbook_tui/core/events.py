@@ -255,6 +255,15 @@ class GateOverridden(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecretSupplied(Event):
+    """A secret was handed to a check. `source` says by what or whom: a keyring, `--secrets-fd`, `typed by ada`."""
+
+    type: ClassVar[str] = "secret_supplied"
+    name: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckTurned(Event):
     """A live check changed its state."""
 
@@ -334,8 +343,8 @@ EVENTS: dict[str, type[Event]] = {
     cls.type: cls
     for cls in (
         RunOpened, VarsSet, Settled, Confirmed, Intent, Started, Output, Finished, Lost, Stopped, Reconciled,
-        Skipped, MarkedDone, Undone, Noted, GateOverridden, CheckTurned, RunbookReloaded, HostPinned, LockTaken,
-        Paused, Resumed, Reopened, RunClosed,
+        Skipped, MarkedDone, Undone, Noted, GateOverridden, SecretSupplied, CheckTurned, RunbookReloaded, HostPinned,
+        LockTaken, Paused, Resumed, Reopened, RunClosed,
     )
 }  # fmt: skip
 

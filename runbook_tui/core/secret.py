@@ -14,16 +14,22 @@ class Secret:
     P7).
     """
 
-    __slots__ = ("_name", "_value")
+    __slots__ = ("_name", "_source", "_value")
 
-    def __init__(self, name: str, value: str) -> None:
+    def __init__(self, name: str, value: str, source: str = "") -> None:
         self._name = name
         self._value = value
+        self._source = source
 
     @property
     def name(self) -> str:
         """What the secret is called in the keyring; no secret itself."""
         return self._name
+
+    @property
+    def source(self) -> str:
+        """Where the value came from, in words such as `the keyring (Secret Service)`; empty when nobody said."""
+        return self._source
 
     def reveal(self) -> str:
         """Give the value."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from runbook_tui.demo.clock import Face
@@ -24,7 +24,7 @@ class Facts:
     """A world that is up. `about` says in one line what it is made of; `hosts` maps a role to its ssh address.
 
     `variables` are the runbook's variables and lists as they are in this world, `choices` the alternatives (`alt=`)
-    that fit it. `sh` is what runs a script on a host.
+    that fit it. `sh` is what runs a script on a host. `passwords` are those of the mailboxes, which the world made up.
     """
 
     about: str
@@ -33,6 +33,7 @@ class Facts:
     variables: Mapping[str, str]
     choices: Mapping[str, str]
     sh: str = "/bin/sh"
+    passwords: Mapping[str, str] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write them into the world's folder."""

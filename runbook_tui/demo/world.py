@@ -287,6 +287,7 @@ class World:
             },
             sh=self.confinement.shell,
             passwords=self._passwords,
+            passwords=self._passwords,
         )  # fmt: skip
 
     # ---- what the control socket asks for

@@ -25,6 +25,7 @@ from runbook_tui.engine.connections import Connections, HostView
 from runbook_tui.engine.execution import Execution
 from runbook_tui.engine.proposing import Proposer
 from runbook_tui.engine.recorder import Recorder
+from runbook_tui.engine.secrets import RunSecrets
 from runbook_tui.engine.sight import RunSight
 from runbook_tui.engine.waits import Waits
 
@@ -101,7 +102,8 @@ class Engine:
         self._connections = Connections(self._recorder, shells)
         self._proposer = Proposer(self._connections, clock)
         self._waits = Waits(self._recorder, clock, self._close_when_settled)
-        self._sight = RunSight(self._recorder, clock, self._connections, net, secrets)
+        self.secrets = RunSecrets(self._recorder, secrets, opening.operator)
+        self._sight = RunSight(self._recorder, clock, self._connections, net, self.secrets)
         self._watch = self._new_watch()
         self._consented = False
         self._left = False

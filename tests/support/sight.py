@@ -29,7 +29,10 @@ class KnownSecrets:
         """Give the password of this name, or raise SecretError."""
         if name not in self.values:
             raise SecretError(f"there is no password for {name}")
-        return Secret(name, self.values[name])
+        return Secret(name, self.values[name], "the test")
+
+    def ask_again(self) -> None:
+        """Do nothing: they are always there."""
 
 
 @dataclass

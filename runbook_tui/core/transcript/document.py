@@ -115,6 +115,8 @@ def _note(record: ev.Record) -> Mapping[str, Any] | None:
     match record.event:
         case ev.Noted() as e:
             by, text, action = e.by, e.text, e.action
+        case ev.SecretSupplied() as e:
+            by, text, action = e.source, f"the secret {e.name} was supplied", ""
         case ev.Skipped() as e:
             by, text, action = e.by, e.reason, e.action
         case ev.MarkedDone() as e:

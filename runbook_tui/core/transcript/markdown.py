@@ -128,6 +128,8 @@ def _whole_run(state: RunState, event: ev.Event) -> str:
         case ev.CheckTurned() as e:
             detail = f" ({plain(e.detail)})" if e.detail else ""
             return f"check {plain(e.check)} turned {plain(e.state)}: {plain(e.value)}{detail}"
+        case ev.SecretSupplied() as e:
+            return f"the secret {code(e.name)} was supplied: {plain(e.source)}"
         case ev.Noted() as e if not e.action:
             return f"note of {plain(e.by)}: {plain(e.text)}"
         case ev.Paused(why=why):

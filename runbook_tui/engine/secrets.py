@@ -1,0 +1,71 @@
+"""The passwords of one run: what is stored, what the operator typed for this sitting, and what the journal says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runbook_tui.core import events as ev
+from runbook_tui.core.errors import Refused, SecretError
+from runbook_tui.core.secret import Secret
+from runbook_tui.core.secret_names import secret_name, wanted_names
+
+if TYPE_CHECKING:
+    from runbook_tui.engine.recorder import Recorder
+    from runbook_tui.ports import Secrets
+
+
+class RunSecrets:
+    """The port Secrets as a run's checks see it: names have the run's values, and what is missing may be typed.
+
+    What was typed is in memory until the sitting ends. The journal says once a sitting for each name that a secret
+    was supplied and by whom, never what.
+    """
+
+    def __init__(self, recorder: Recorder, stored: Secrets, operator: str) -> None:
+        self._recorder = recorder
+        self._stored = stored
+        self._operator = operator
+        self._typed: dict[str, Secret] = {}
+        self._told: dict[str, str] = {}
+
+    async def get(self, name: str) -> Secret:
+        """Give the secret for a literal of kind secret, or for a name.
+
+        Raises:
+            SecretError: it is neither typed nor stored, or the keyring cannot be asked; the sentence says why.
+        """
+        name = secret_name(self._recorder.state, name)
+        secret = self._typed.get(name) or await self._stored.get(name)
+        if self._told.get(name) != secret.source:
+            self._told[name] = secret.source
+            self._recorder.happened(ev.SecretSupplied(name=name, source=secret.source or "nobody said"), durable=False)
+        return secret
+
+    async def missing(self) -> dict[str, SecretError]:
+        """Give the names this run's checks want and do not get, with why."""
+        found = {}
+        for name in wanted_names(self._recorder.state):
+            try:
+                await self.get(name)
+            except SecretError as error:
+                found[name] = error
+        return found
+
+    def supplied(self) -> dict[str, str]:
+        """Give the names that were supplied in this sitting, with from where."""
+        return dict(self._told)
+
+    def give(self, name: str, value: str) -> None:
+        """Take what the operator typed, for this sitting.
+
+        Raises:
+            Refused: nothing was typed.
+        """
+        if not value:
+            raise Refused("nothing was typed", hint="The password is still missing.")
+        self._typed[name] = Secret(name, value, f"typed by {self._operator}")
+
+    def ask_again(self) -> None:
+        """Ask a keyring again that was silent or locked, and forget what was typed: it may have been wrong."""
+        self._typed.clear()
+        self._stored.ask_again()
