@@ -13,12 +13,13 @@ from runbook_tui.demo.clock import WorldClock
 from runbook_tui.demo.errors import RehearsalError
 from runbook_tui.demo.facts import CONTROL, DemoWishes
 from runbook_tui.demo.host import Tier
-from runbook_tui.demo.isolation.descendants import kill_descendants
+from runbook_tui.demo.isolation.descendants import leaving_none
 from runbook_tui.demo.machine import ServiceError
 from runbook_tui.demo.parent import Parent
 from runbook_tui.demo.world import World
 
 
+@leaving_none()
 def main() -> int:
     """Serve until the end; argv is the folder, the tier and the wishes."""
     folder, tier, wishes = Path(sys.argv[1]), Tier(sys.argv[2]), DemoWishes.read(sys.argv[3])
@@ -34,8 +35,6 @@ def main() -> int:
         problem = RehearsalError("The rehearsal's world could not be built.", str(error))
         parent.failed(problem)
         return int(problem.exit_code)
-    finally:
-        kill_descendants()
     return 0
 
 
