@@ -91,7 +91,7 @@ class Rehearsing:
         if self._wishes.auto:
             mistake = MISTAKES.get(self._wishes.mistake)
             self._operator = ScriptedOperator(
-                engine, world, self._facts.choices, mistake, console.say, console.warn
+                engine, world, self._facts.choices, mistake, say=console.say, progress=console.warn
             )
             return self._operator
         if wants_plain(wishes, os.environ):

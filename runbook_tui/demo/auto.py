@@ -32,7 +32,7 @@ class ScriptedOperator:
 
     def __init__(
         self, engine: Engine, world: WorldClient, choices: Mapping[str, str], mistake: Mistake | None,
-        say: Callable[[str], None], progress: Callable[[str], None],
+        *, say: Callable[[str], None], progress: Callable[[str], None],
     ) -> None:  # fmt: skip
         """Make it. `choices` answers every group of alternatives; `say` takes the report, `progress` a line a step."""
         self._engine = engine
