@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import ssl
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import asyncssh
@@ -40,6 +40,8 @@ class Pair:
     old: Machine
     new: Machine
     address: str
+    peers: set[str] = field(default_factory=set)
+    """Where logins on new came from."""
 
     async def shell(self, text: str, user: str = "root") -> subprocess.CompletedProcess[str]:
         """Run a line of shell on the old host, without confinement."""
@@ -105,9 +107,15 @@ async def pair(
         door.open()
     confinement = Confinement(tmp_path, Tier.PLAIN)
     confinement.prepare(hosts.values())
-    server = SshServer(hosts["new"], confinement, key, lambda user: authorized_keys(hosts["new"], user))
+    both = Pair(made["old"], made["new"], f"{prefix}.12")
+
+    def authorized(user: str) -> list[str]:
+        both.peers |= {connection.get_extra_info("peername")[0] for connection in server._connections}
+        return authorized_keys(hosts["new"], user)
+
+    server = SshServer(hosts["new"], confinement, key, authorized)
     await server.start()
-    yield Pair(made["old"], made["new"], f"{prefix}.12")
+    yield both
     await server.stop()
     for door in doors:
         door.close()
@@ -129,6 +137,7 @@ async def test_a_command_runs_over_there(pair: Pair) -> None:
     assert done.stdout.startswith("in\n")
     assert (await pair.shell("ssh new.example.test 'cat > /tmp/there' < /dev/null")).returncode == 0
     assert pair.new.host.path("/tmp/there").exists()
+    assert pair.peers == {pair.old.host.address}
 
 
 async def test_a_changed_host_key_is_refused(pair: Pair) -> None:
