@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from runbook_tui.core.events import Event, Record
+    from runbook_tui.core.lookup import Answer, Question
     from runbook_tui.core.model import Host, HostName
     from runbook_tui.core.rehearsal import Fault, WorldView
     from runbook_tui.core.run import Status
@@ -279,8 +280,22 @@ class Secrets(Protocol):
         """Ask again where a keyring was silent or locked: the operator says that it answers now."""
 
 
+class Dns(Protocol):
+    """Asks name servers, many at once."""
+
+    async def sweep(self, questions: Sequence[Question], deadline: float = 3.0) -> tuple[Answer, ...]:
+        """Ask all; give an answer for each question, in their order, within `deadline` seconds. Never raises."""
+
+    async def own_resolvers(self) -> tuple[str, ...]:
+        """Give the addresses this machine itself asks; empty when that cannot be told."""
+
+
 class Net(Protocol):
     """The network as the operator's machine reaches it, beside SSH: one member for each protocol checks speak."""
+
+    @property
+    def dns(self) -> Dns:
+        """Name servers."""
 
 
 class Sight(Protocol):

@@ -1,0 +1,336 @@
+"""Asks many name servers at once: a few UDP sockets for all questions, TCP for what does not fit into a datagram."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import struct
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from runbook_tui.adapters.dns_wire import (
+    BadQuestionError,
+    Memo,
+    Template,
+    is_truncated,
+    random_case,
+    random_id,
+    repeats,
+    template,
+    wants_no_edns,
+)
+from runbook_tui.core.lookup import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from runbook_tui.core.lookup import Question
+
+RESEND = (0.4, 1.0)
+"""Seconds after the first sending at which what has no answer yet is sent again (SPEED.md d)."""
+DEADLINE = 3.0
+SOCKETS = 16
+"""Of a family, each with a port of its own: a forger must guess the port as well (RFC 5452 9.2)."""
+AT_ONCE = 2048
+"""Questions under way at a time."""
+BREATH = 64
+"""Questions sent before everything else may have its turn."""
+RECEIVE_BUFFER = 1 << 20
+"""Octets a socket: a thousand answers may come within a millisecond."""
+LARGEST_DATAGRAM = 4096
+CONVERSATIONS = 16
+"""TCP connections at a time."""
+_DICE = random.SystemRandom()
+
+Address = tuple[str, int]
+
+
+@dataclass(slots=True, eq=False)
+class _Asked:
+    """A question under way."""
+
+    place: int
+    family: socket.AddressFamily
+    sockaddr: tuple[str, int] | tuple[str, int, int, int]
+    asked: Template
+    sent: bytes
+    port: _Port | None = None
+    edns: bool = True
+    talking: bool = False
+    note: str = ""
+
+
+class _Port(asyncio.DatagramProtocol):
+    """One socket. Only what answers a question sent from here, from where it was sent to, is looked at."""
+
+    def __init__(self, sweep: _Round) -> None:
+        self._round = sweep
+        self._waiting: dict[tuple[str, int, int], _Asked] = {}
+        self._sending: _Asked | None = None
+        self.transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way out."""
+        self.transport = transport if isinstance(transport, asyncio.DatagramTransport) else None
+
+    def admit(self, asked: _Asked) -> bool:
+        """Take a question over; False when another one to that server has the same id here."""
+        key = _key(asked.sockaddr, asked.sent)
+        if key in self._waiting:
+            return False
+        self._waiting[key] = asked
+        asked.port = self
+        return True
+
+    def send(self, asked: _Asked) -> None:
+        """Send it, for the first time or again."""
+        self._sending = asked
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.sendto(asked.sent, asked.sockaddr)
+        self._sending = None
+
+    def error_received(self, exc: Exception) -> None:
+        """Note what the kernel says to a sending; what it says later belongs to no question."""
+        if self._sending is not None:
+            why = exc.strerror if isinstance(exc, OSError) else str(exc)
+            self._round.fail(self._sending, f"cannot be reached from here: {why}", unsent=True)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        """Find the question that this answers; drop what answers none."""
+        if not 2 <= len(data) <= LARGEST_DATAGRAM:
+            return
+        asked = self._waiting.get(_key(addr, data))
+        if asked is not None:
+            self._round.received(asked, data)
+
+    def forget(self, asked: _Asked) -> None:
+        """Drop what still comes for it."""
+        self._waiting.pop(_key(asked.sockaddr, asked.sent), None)
+
+
+@dataclass(slots=True)
+class _Round:
+    """One sweep: everything is asked, asked again, and over by the deadline."""
+
+    questions: Sequence[Question]
+    deadline: float
+    memo: Memo
+    answers: dict[int, Answer] = field(default_factory=dict)
+    open: dict[int, _Asked] = field(default_factory=dict)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    started: float = field(default_factory=time.monotonic)
+    conversations: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONVERSATIONS))
+
+    async def run(self) -> tuple[Answer, ...]:
+        """Ask; give an answer for each question."""
+        transports: list[asyncio.DatagramTransport] = []
+        try:
+            self._prepare()
+            ports = {family: await self._open(family, transports) for family in self._families()}
+            await self._send(self.open.values(), ports)
+            for moment in (*RESEND, self.deadline):
+                await self._until(min(moment, self.deadline))
+                if moment < self.deadline:
+                    await self._send([a for a in self.open.values() if not a.talking], ports)
+        finally:
+            for task in self.conversations.values():
+                task.cancel()
+            await asyncio.gather(*self.conversations.values(), return_exceptions=True)
+            for transport in transports:
+                transport.close()
+        for asked in tuple(self.open.values()):
+            self.fail(asked, f"no answer within {self.deadline:g} s{'; ' if asked.note else ''}{asked.note}")
+        return tuple(self.answers[place] for place in range(len(self.questions)))
+
+    def _prepare(self) -> None:
+        made: dict[tuple[str, str, bool], Template] = {}
+        for place, question in enumerate(self.questions):
+            key = (question.name, question.rdtype, question.recurse)
+            try:
+                asked = made.get(key) or made.setdefault(
+                    key, template(question.name, question.rdtype, recurse=question.recurse)
+                )
+                family, sockaddr = sockaddr_of(question.server, question.port)
+            except (BadQuestionError, OSError) as error:
+                self.answers[place] = Answer(trouble=str(error), unsent=True)
+                continue
+            sent = asked.outgoing(random_id(), random_case(asked))
+            self.open[place] = _Asked(place, family, sockaddr, asked, sent)
+        self._check_over()
+
+    def _families(self) -> dict[socket.AddressFamily, int]:
+        wanted: dict[socket.AddressFamily, int] = {}
+        for asked in self.open.values():
+            wanted[asked.family] = min(SOCKETS, wanted.get(asked.family, 0) + 1)
+        return wanted
+
+    async def _open(
+        self, family: socket.AddressFamily, transports: list[asyncio.DatagramTransport]
+    ) -> tuple[_Port, ...]:
+        ports = []
+        loop = asyncio.get_running_loop()
+        for _ in range(self._families()[family]):
+            try:
+                bound = _bound(family)
+            except OSError:
+                break
+            transport, port = await loop.create_datagram_endpoint(lambda: _Port(self), sock=bound)
+            transports.append(transport)
+            ports.append(port)
+        return tuple(ports)
+
+    async def _send(
+        self, questions: Iterable[_Asked], ports: dict[socket.AddressFamily, tuple[_Port, ...]]
+    ) -> None:
+        for count, asked in enumerate(tuple(questions), 1):
+            if asked.place in self.open and self._placed(asked, ports[asked.family]) and asked.port is not None:
+                asked.port.send(asked)
+            if not count % BREATH:
+                await asyncio.sleep(0)
+
+    def _placed(self, asked: _Asked, ports: tuple[_Port, ...]) -> bool:
+        if asked.port is not None:
+            return True
+        if not ports:
+            self.fail(asked, "no socket could be opened for it", unsent=True)
+            return False
+        while not _DICE.choice(ports).admit(asked):
+            asked.sent = asked.asked.outgoing(random_id(), random_case(asked.asked))
+        return True
+
+    async def _until(self, moment: float) -> None:
+        """Wait for the end of all, at most until `moment` seconds after the start."""
+        left = self.started + moment - time.monotonic()
+        if self.open and left > 0:
+            try:
+                async with asyncio.timeout(left):
+                    await self.over.wait()
+            except TimeoutError:
+                return
+
+    def received(self, asked: _Asked, data: bytes) -> None:
+        """Take a datagram from the right address with the right id."""
+        match repeats(data, asked.sent, asked.asked.end):
+            case False:
+                asked.note = "what came was no answer to the question"
+            case None:
+                asked.note = "its answer changes the case of the question"
+                self._talk(asked)
+            case True if is_truncated(data):
+                self._talk(asked)
+            case True if asked.edns and wants_no_edns(data, asked.asked.end):
+                asked.edns = False
+                bare = asked.asked.bare
+                asked.asked, asked.sent = bare, asked.sent[:2] + bare.wire[2:12] + asked.sent[12 : bare.end]
+                if asked.port is not None:
+                    asked.port.send(asked)
+            case True:
+                self._finish(asked, data)
+
+    def _finish(self, asked: _Asked, data: bytes) -> None:
+        said = self.memo.reply(data, asked.asked.end)
+        if isinstance(said, str):
+            self.fail(asked, said)
+        else:
+            self._close(asked, Answer(said, seconds=time.monotonic() - self.started))
+
+    def fail(self, asked: _Asked, why: str, *, unsent: bool = False) -> None:
+        """End a question without a reply."""
+        self._close(asked, Answer(trouble=why, seconds=time.monotonic() - self.started, unsent=unsent))
+
+    def _close(self, asked: _Asked, answer: Answer) -> None:
+        if self.open.pop(asked.place, None) is None:
+            return
+        self.answers[asked.place] = answer
+        if asked.port is not None:
+            asked.port.forget(asked)
+        self._check_over()
+
+    def _check_over(self) -> None:
+        if not self.open:
+            self.over.set()
+
+    def _talk(self, asked: _Asked) -> None:
+        """Go on over TCP, once."""
+        if not asked.talking:
+            asked.talking = True
+            self.conversations[asked.place] = asyncio.ensure_future(self._converse(asked))
+
+    async def _converse(self, asked: _Asked) -> None:
+        try:
+            async with self.gate:
+                data = await over_tcp(asked.sockaddr, asked.sent)
+        except (OSError, EOFError) as error:
+            self.fail(asked, f"its answer is too long for UDP, and over TCP: {error or type(error).__name__}")
+            return
+        # TCP itself proves where the answer comes from: the letter case is not asked for there.
+        if repeats(data, asked.sent, asked.asked.end) is False:
+            self.fail(asked, "what came over TCP was no answer to the question")
+        else:
+            self._finish(asked, data)
+
+
+class DnsSweep:
+    """Implements `ports.Dns.sweep`. Every sweep has fresh ports, ids and letter cases."""
+
+    async def sweep(self, questions: Sequence[Question], deadline: float = DEADLINE) -> tuple[Answer, ...]:
+        """Ask all at once; an answer for each question, in their order, within `deadline` seconds.
+
+        More than `AT_ONCE` questions go in groups, each with its own deadline. What a server does wrong is the
+        trouble of its own answer; nothing raises.
+        """
+        answers: list[Answer] = []
+        for start in range(0, len(questions), AT_ONCE):
+            answers += await _Round(questions[start : start + AT_ONCE], deadline, Memo()).run()
+        return tuple(answers)
+
+
+def sockaddr_of(
+    server: str, port: int
+) -> tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]:
+    """Give family and socket address of a numeric address, as the kernel will show it in what it receives.
+
+    Raises:
+        OSError: it is no numeric address.
+    """
+    if ":" not in server:
+        return socket.AF_INET, (socket.inet_ntop(socket.AF_INET, socket.inet_pton(socket.AF_INET, server)), port)
+    host, _, zone = server.partition("%")
+    scope = (int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)) if zone else 0
+    return socket.AF_INET6, (socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, host)), port, 0, scope)
+
+
+async def over_tcp(address: tuple[str, int] | tuple[str, int, int, int], message: bytes) -> bytes:
+    """Send a message and give the one that comes back (RFC 1035 4.2.2).
+
+    Raises:
+        OSError: no connection.
+        EOFError: it ended early.
+    """
+    reader, writer = await asyncio.open_connection(address[0], address[1])
+    try:
+        writer.write(struct.pack("!H", len(message)) + message)
+        (length,) = struct.unpack("!H", await reader.readexactly(2))
+        return await reader.readexactly(length)
+    finally:
+        writer.close()
+
+
+def _bound(family: socket.AddressFamily) -> socket.socket:
+    """Open a socket on a port that the kernel draws at random."""
+    made = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        made.setblocking(False)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        made.bind(("", 0))
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def _key(address: tuple[str, int] | tuple[str, int, int, int], message: bytes) -> tuple[str, int, int]:
+    return address[0], address[1], message[0] << 8 | message[1]
