@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from runbook_tui.demo import trust
 from runbook_tui.demo.standins.web_client import COMMANDS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.demo.standins.conftest import BareWorld, Run
 
 
@@ -22,13 +25,18 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
-async def test_a_page_is_asked_of_the_named_host(world: BareWorld, run: Run) -> None:
+async def test_a_page_is_asked_of_the_named_host(world: BareWorld, run: Run, tmp_path: Path) -> None:
     """--resolve to 127.0.0.1 means the caller itself; a 503 fails with -f; nobody there is 7, no such name 6."""
     new = world.machines["new"]
     host = new.host
+    certificate = trust.CertificateAuthority().issue(["webmail.example.test"])
+    (tmp_path / "chain").write_bytes(certificate.chain)
+    (tmp_path / "key").write_bytes(certificate.key)
+    tls = trust.server_context(tmp_path / "chain", tmp_path / "key")
     server = await asyncio.start_server(serve, host.address, host.port(80))
+    secure = await asyncio.start_server(serve, host.address, host.port(443), ssl=tls)
     resolve = "webmail.example.test:443:127.0.0.1"
-    async with server:
+    async with server, secure:
         page = await run(COMMANDS, new, "curl", "-s", "-k", "--resolve", resolve, "https://webmail.example.test/")
         assert (page.status, page.out) == (0, 'name="_user" GET / HTTP/1.1 Host: webmail.example.test\n')
         down = ("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}\\n", "http://new.example.test/down")
