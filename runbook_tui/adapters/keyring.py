@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import importlib
 import threading
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from runbook_tui.adapters import keyring_backends
 from runbook_tui.core.errors import SecretError
@@ -63,6 +63,7 @@ class Keyring:
         self._chosen: Chosen | None = None
         self._closed: SecretError | None = None
         self._turn = asyncio.Lock()
+        self._asking: set[asyncio.Future[Any]] = set()
 
     @property
     def name(self) -> str:
@@ -123,7 +124,15 @@ class Keyring:
 
     async def _call(self, call: Callable[[Chosen], T]) -> T:
         """Run a call in its turn. It goes on when its caller is cancelled, so that a silent keyring is noticed."""
-        return await asyncio.shield(asyncio.ensure_future(self._in_turn(call)))
+        asking = asyncio.ensure_future(self._in_turn(call))
+        self._asking.add(asking)
+        asking.add_done_callback(self._asked)
+        return await asyncio.shield(asking)
+
+    def _asked(self, asking: asyncio.Future[Any]) -> None:
+        self._asking.discard(asking)
+        if not asking.cancelled():
+            asking.exception()  # seen, also where its caller gave up before it ended
 
     async def _in_turn(self, call: Callable[[Chosen], T]) -> T:
         async with self._turn:
@@ -136,7 +145,7 @@ class Keyring:
                 self._closed = KeyringSilentError(
                     "The keyring is not answering",
                     f"{self.name or 'It'} said nothing for {self._patience:g} s, and is not asked again by itself.",
-                    f"Restart it and say so here. {_TYPED}",
+                    f"Restart it and try again. {_TYPED}",
                 )
                 raise self._closed from None
             except (KeyringLockedError, KeyringClosedError) as error:
@@ -182,7 +191,7 @@ def _sentence(error: Exception, name: str) -> SecretError:
     errors = importlib.import_module("keyring.errors")
     if isinstance(error, errors.KeyringLocked):
         title = f"The keyring is locked ({name})"
-        return KeyringLockedError(title, hint=f"Unlock it on the desktop and say so here. {_TYPED}")
+        return KeyringLockedError(title, hint=f"Unlock it on the desktop and try again. {_TYPED}")
     if isinstance(error, errors.InitError):
         title = f"The keyring could not be opened ({name})"
         return KeyringClosedError(title, _text(error), f"Its question was dismissed or not seen. {_TYPED}")

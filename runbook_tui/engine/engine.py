@@ -190,6 +190,15 @@ class Engine:
         self._consented = True
         self._watch.start()
 
+    def give_secret(self, name: str, value: str) -> None:
+        """Take a password that the operator typed, for this sitting, and have the checks look with it.
+
+        Raises:
+            Refused: nothing was typed.
+        """
+        self.secrets.give(name, value)
+        self._watch.refresh()
+
     async def propose(self, action_id: str, verb: Verb, edited: str | None = None) -> Proposal:
         """Give what the confirmation shows. `verb` is CONFIRM, RETRY, EDIT (with `edited`) or UNDO.
 

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import os
 import queue
+import termios
 import threading
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 LONGEST_LINE: Final = 200_000
 """Bytes of one line of input; twice the longest command a shell can be given."""
@@ -36,6 +37,39 @@ class Input:
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
         self._room = threading.Semaphore(_WAITING)
         threading.Thread(target=self._read, name="standard input", daemon=True).start()
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether somebody types here, so that the echo can be held back."""
+        return self._terminal
+
+    @contextlib.contextmanager
+    def without_echo(self) -> Iterator[None]:
+        """Hold the terminal's echo back; what it had not handed over yet is dropped, as getpass(3) does."""
+        try:
+            before = termios.tcgetattr(self._descriptor)
+        except termios.error:  # the terminal is gone: nobody types any more
+            yield
+            return
+        hidden = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
+        termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, hidden)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(termios.error):  # the terminal is gone
+                termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, before)
+
+    def ahead(self) -> list[str]:
+        """Give the lines that came and were not asked for yet."""
+        found: list[str] = []
+        while not self._lines.empty():
+            line = self._lines.get_nowait()
+            self._room.release()
+            if line is END:
+                self._lines.put_nowait(END)
+                break
+            found.append(line)
+        return found
 
     async def next(self) -> str | None:
         """Wait for the next line, without its line end; `None` at the end of input, again and again."""

@@ -19,7 +19,7 @@ from runbook_tui.plain.watch import Watch
 from runbook_tui.plain.words import ASKING, NotAnOrderError, Order, Word, acts_at_once, asks, understand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from runbook_tui.core.model import Action
     from runbook_tui.engine import Engine
@@ -86,7 +86,46 @@ class Session:
                 self._out.line("not agreed: nothing was contacted")
                 return "nothing was agreed to"
         await self._engine.consent()
+        await self._ask_secrets()
         return ""
+
+    async def _ask_secrets(self, name: str = "") -> None:
+        """Ask for the passwords that the checks want and do not get, or for the one that is named."""
+        secrets = self._engine.secrets
+        wanted: Mapping[str, str] = {name: ""} if name else {n: str(e) for n, e in (await secrets.missing()).items()}
+        for each, why in wanted.items():
+            self._say(f"secret {clean_line(each)}: {clean_line(line)}" for line in why.splitlines())
+            if not self._lines.is_terminal:
+                self._out.line(f"secret {clean_line(each)}: it is typed on a terminal only, and this is none")
+                continue
+            typed = await self._hidden(f"secret {clean_line(each)}: ")
+            if typed:
+                self._engine.give_secret(each, typed)
+            self._out.line(f"secret {clean_line(each)}: {'taken, for this sitting' if typed else 'left out'}")
+
+    async def _hidden(self, prompt: str) -> str | None:
+        """Read one line without echo; what was typed ahead of the question is no answer to it."""
+        with self._lines.without_echo():
+            if self._reading is not None and self._reading.done():
+                await self._take(self._reading.result())
+                self._reading = None
+            for early in self._lines.ahead():
+                await self._take(early)
+            self._out.prompt(prompt)
+            if self._reading is None:
+                self._reading = asyncio.create_task(self._lines.next())
+            line = await self._reading
+            self._reading = None
+            self._out.line()
+        self._ended = self._ended or line is None
+        return line
+
+    async def _secret(self, name: str) -> None:
+        """Obey `secret`: ask a keyring again that was silent, then for what is still missing."""
+        self._engine.secrets.ask_again()
+        await self._ask_secrets(name)
+        told = self._engine.secrets.supplied()
+        self._say(f"secret {clean_line(each)}: from {clean_line(source)}" for each, source in told.items())
 
     async def _walk(self) -> str:
         """Obey line after line; give why the run is left."""
@@ -114,6 +153,8 @@ class Session:
                 self._go(order.rest)
             elif order.word is Word.STATUS:
                 self._status()
+            elif order.word is Word.SECRET:
+                await self._secret(order.rest)
             else:
                 await obey(self._engine, self._out, order, self._cursor)
                 if order.word in {Word.SET, Word.ACCEPT, Word.OVERRIDE}:

@@ -29,6 +29,7 @@ class Word(StrEnum):
     TAKEOVER = "takeover"
     GO = "go"
     CHECKS = "checks"
+    SECRET = "secret"  # noqa: S105 -- a verb
     EXPORT = "export"
     STATUS = "status"
     HELP = "help"
@@ -67,6 +68,7 @@ USAGE = {
     Word.TAKEOVER: ("takeover HOST", "take over a host's lock"),
     Word.GO: ("go STEP", "make another step the current one: its number or id; without one, list them"),
     Word.CHECKS: ("checks", "the live checks"),
+    Word.SECRET: ("secret [NAME]", "type the passwords that are missing, or this one; a silent keyring is asked again"),
     Word.EXPORT: ("export md|json FILE", "write the transcript"),
     Word.STATUS: ("status", "where the run stands, and the text of the current step"),
     Word.HELP: ("help", "this list"),

@@ -19,6 +19,7 @@ from runbook_tui.ui.screens.dialogs import BusyScreen, ErrorScreen, MessageScree
 from runbook_tui.ui.screens.edit import EditScreen
 from runbook_tui.ui.screens.files import ExportScreen, SaveScreen
 from runbook_tui.ui.screens.leaving import KillScreen, LeaveScreen, StopScreen
+from runbook_tui.ui.screens.secret import SecretScreen
 from runbook_tui.ui.screens.settle import SettleScreen
 from runbook_tui.ui.screens.start import StartScreen
 from runbook_tui.ui.untrusted import untrusted_line
@@ -120,11 +121,13 @@ class Flows:
         if not (wanted or engine.state.resumes or engine.drift or always):
             if not (engine.read_only or engine.consent_lines()):
                 await engine.consent()
+                await self._ask_secrets()
             return
         drift = {step: str(word) for step, word in engine.drift.items()}
         screen = StartScreen(engine.state, wanted, drift, self._app.rhythm)
         if await self.ask(screen) is not None or not wanted:
             await engine.consent()
+            await self._ask_secrets()
 
     async def _consented(self) -> bool:
         if not self._engine.consented:
@@ -240,6 +243,28 @@ class Flows:
         return Content.assemble(
             (f"{word}  ", "bold $primary"), (number, "bold"), "  ", untrusted_line(action.title, "bold")
         )
+
+    # ---- passwords
+
+    async def _ask_secrets(self) -> None:
+        """Ask for every password that the checks want and do not get; Esc leaves one out."""
+        what = Content("The keyring is asked for the passwords of the checks.")
+        missing = await self._patiently(self._engine.secrets.missing(), what)
+        for name, why in (missing or {}).items():
+            typed = await self.ask(SecretScreen(name, why))
+            if typed is not None:
+                self._engine.give_secret(name, typed.reveal())
+
+    async def secrets(self) -> None:
+        """Ask a keyring again that was silent or locked, then for what is still missing; say where each came from."""
+        if not await self._consented():
+            return
+        self._engine.secrets.ask_again()
+        await self._ask_secrets()
+        told = self._engine.secrets.supplied()
+        lines = [untrusted_line(f"{name}: from {source}") for name, source in told.items()]
+        text = Content("\n").join(lines) if lines else Content("No check of this run was handed a password.")
+        await self.ask(MessageScreen("Where the passwords come from", text))
 
     # ---- hosts and files
 

@@ -45,6 +45,8 @@ KEYS = (
     Key("output", "o", "o", "Output", "The output on the full screen: search, copy, save."),
     Key("checks", "v", "v", "Checks", "All live checks with what they asked and saw."),
     Key("hosts", "h", "h", "Hosts…", "Each host's connection and key. Trust a key, connect again."),
+    Key("secrets", "S", "S", "Secrets…",
+        "Asks for the passwords that are missing, for this sitting. Asks a silent or locked keyring again."),
     Key("transcript", "t", "t", "Transcript…", "Writes the transcript to a file."),
     Key("help", "question_mark", "?", "Help", "This page.", footer=9),
     Key("pause", "q", "q", "Pause", "Leaves the run so that it can be resumed. Asks when something runs.", footer=10),

@@ -281,6 +281,8 @@ class MainScreen(Panes):
                 self.app.push_screen(ChecksScreen(self._engine.checks, self.own.now))
             case "hosts":
                 self.app.push_screen(HostsScreen(self._engine.hosts))
+            case "secrets":
+                flows.start(flows.secrets())
             case "output":
                 self._open_output()
             case _:
