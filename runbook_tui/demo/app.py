@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook_tui.adapters.runs import list_runs, state_dir
+from runbook_tui.adapters.runs import state_dir
 from runbook_tui.adapters.ssh import SshShell
 from runbook_tui.adapters.ssh_target import SshSettings
-from runbook_tui.adapters.state_dir import prepare_runs
+from runbook_tui.adapters.state_dir import RUNS_FOLDER, prepare_runs
 from runbook_tui.cli import console, shipped
 from runbook_tui.cli.sitting import begin, go_on
 from runbook_tui.cli.stage import Stage, front_end, wants_plain
@@ -50,7 +50,7 @@ class Rehearsing:
     def sit(self) -> int:
         """Begin the run, or go on with it after the app was killed; give the exit code."""
         ours = Wishes(plain=self._wishes.plain)
-        if any(info.id == self._wishes.run for info in list_runs(state_dir())):
+        if (state_dir() / RUNS_FOLDER / self._wishes.run).exists():
             code = go_on(self._wishes.run, ours, self._stage())
         else:
             path = shipped.find(RUNBOOK)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from runbook_tui.demo.facts import DemoWishes
     from runbook_tui.demo.host import Tier
 
-SPEED, SPEED_AUTO = 60.0, 600.0
-"""World seconds a real second: a minute in an hour for a person, faster for the scripted operator."""
+SPEED = 60.0
+"""World seconds a real second: an hour is a minute. Waits are jumped over by the scripted operator anyway."""
 TIERS = ("auto", "ns", "plain")
 
 
@@ -52,6 +52,5 @@ def _checked(wishes: DemoWishes) -> DemoWishes:
         raise UsageError("--mistake is for --auto", hint="Without it you make your own.")
     if wishes.speed < 0 or wishes.rate < 0:
         raise UsageError("--speed and --rate are no negative numbers")
-    speed = wishes.speed or (SPEED_AUTO if wishes.auto else SPEED)
     run = f"rehearsal-{time.strftime('%Y%m%d-%H%M%S')}"
-    return replace(wishes, speed=speed, run=wishes.run or run)
+    return replace(wishes, speed=wishes.speed or SPEED, run=wishes.run or run)
