@@ -25,7 +25,7 @@ ROOT_VARIABLE = "MAILRUNBOOK_HOST_ROOT"
 OUTSIDE = 126
 """Exit status when a command would write outside the world; a shell's own for what it may not execute."""
 
-_START = r"""(?:^|(?<=[\s"'`(=<>]))"""
+_START = r"""(?:^|(?<=[\s"'`(=<>])|(?<=hash:))"""
 _PATH = re.compile(
     rf"{_START}/(?P<folder>{'|'.join(FOLDERS)})(?![\w.-])"
     rf"|{_START}/(?:usr/)?(?:local/)?s?bin/(?P<program>[\w.-]+)"
@@ -79,6 +79,11 @@ def brought_home(text: str, root: str) -> str:
     """
     elsewhere = re.compile(rf"{re.escape(os.path.dirname(root))}/\w+(?=[/\s\"']|$)")
     return elsewhere.sub(lambda found: root if os.path.isdir(found[0] + "/etc") else found[0], text)
+
+
+def brought_out(value: str, root: str) -> str:
+    """Turn a host's own paths in a value that a command printed into paths of this machine, for the shell to use."""
+    return _PATH.sub(lambda found: root + found[0] if found["folder"] else found[0], value)
 
 
 def _home(user: str, root: str) -> str:

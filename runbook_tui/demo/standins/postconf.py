@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runbook_tui.demo.host import Tier
+from runbook_tui.demo.isolation.rewriting import brought_out
 from runbook_tui.demo.postfix.settings import ConfigurationError, Edit, Settings, edited
 
 if TYPE_CHECKING:
@@ -40,6 +42,12 @@ def postconf(call: Call) -> None:
 def own_paths(call: Call, text: str) -> str:
     """Give a text with the host's paths as the host knows them, where a command carried the world's."""
     return text.replace(f"{call.machine.host.root}/", "/")
+
+
+def _for_the_shell(call: Call, value: str) -> str:
+    """Give a bare value as the calling shell can use it: in tier plain with the paths of this machine."""
+    host = call.machine.host
+    return brought_out(value, str(host.root)) if host.tier is Tier.PLAIN else value
 
 
 def _edit(call: Call, edit: Edit, names: Sequence[str]) -> None:
@@ -89,7 +97,7 @@ def _show(call: Call, options: Options, names: Sequence[str]) -> None:
         if "H" in options.flags:
             call.say(name)
         else:
-            call.say(value if "h" in options.flags else f"{name} = {value}".rstrip(" "))
+            call.say(_for_the_shell(call, value) if "h" in options.flags else f"{name} = {value}".rstrip(" "))
     for name in unused:
         call.warn(f"postconf: warning: {host.layout.postfix}/main.cf: unused parameter: {name}={settings.values[name]}")
 
