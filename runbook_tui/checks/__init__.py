@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from runbook_tui.checks.command import CommandProbe
 from runbook_tui.checks.later import NotBuiltProbe
+from runbook_tui.checks.queue import QueueProbe
 from runbook_tui.checks.ssh import SshProbe
 from runbook_tui.core.model import LOCAL, CheckSpec
 from runbook_tui.core.settle import resolve_all
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     Resolve = Callable[[str], str]
     """Puts the values of literals into a text."""
     Make = Callable[[CheckSpec, Resolve], Probe]
+    ProbeFactory = Callable[[RunState], Mapping[str, tuple[CheckSpec, Probe]]]
+    """Gives the checks of a run by name."""
 
 
 def _ssh(spec: CheckSpec, resolve: Resolve) -> Probe:
@@ -38,6 +41,7 @@ def _command(spec: CheckSpec, resolve: Resolve) -> Probe:
 TYPES: Mapping[str, Make] = {
     "ssh": _ssh,
     "command": _command,
+    "queue": QueueProbe.of,
 }
 """How the probe of each type is made from its front matter."""
 
