@@ -287,7 +287,6 @@ class World:
             },
             sh=self.confinement.shell,
             passwords=self._passwords,
-            passwords=self._passwords,
         )  # fmt: skip
 
     # ---- what the control socket asks for

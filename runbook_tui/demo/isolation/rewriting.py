@@ -36,7 +36,7 @@ _COMMAND = r"(?:(?<=bin/)|(?<![\w/.-]))"
 _CONTENT = re.compile(
     r"""<<-?\s*(?P<quote>['"]?)(?P<end>\w+)(?P=quote)[^\n]*\n(?P<here>.*?)^\t*(?P=end)$"""
     rf"""|{_COMMAND}(?:echo|printf|postconf|sysrc|logger)\b"""
-    r"""(?P<said>(?:'[^']*'|"(?:[^"$`]|\$(?!\())*"|[^\n;&|<>'"$`]|\$(?!\())*)"""
+    r"""(?P<said>(?:'[^']*'|"(?:[^"$`]|\$(?!\())*"|[^\n;&|<>'"$`)]|\$(?!\())*)"""
     rf"""|{_COMMAND}(?:[ef]?grep|sed|awk)\b(?:\s+-[\w-]+)*\s+(?P<pattern>'[^']*'|"[^"]*")""",
     re.MULTILINE | re.DOTALL,
 )

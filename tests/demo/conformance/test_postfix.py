@@ -56,10 +56,10 @@ CALLS = [
 
 
 async def our_postconf(mail: Mail, text: str, argv: list[str]) -> tuple[object, ...]:
-    """Call ours; give status, output, error output and the main.cf it leaves."""
+    """Call ours; give status, output, error output and the main.cf it leaves. The world's folder is told as the root."""
     mail.new.write("/etc/postfix/main.cf", text)
-    done = await mail.new.run("postconf", *argv)
-    return (*done, mail.new.host.path("/etc/postfix/main.cf").read_text())
+    status, out, err = await mail.new.run("postconf", *argv)
+    return (status, out.replace(str(mail.new.host.root), ""), err, mail.new.host.path("/etc/postfix/main.cf").read_text())
 
 
 def real_postconf(folder: Path, text: str, argv: list[str]) -> tuple[object, ...]:

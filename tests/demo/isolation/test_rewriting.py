@@ -37,6 +37,8 @@ def root(tmp_path: Path) -> str:
         ("/usr/local/sbin/postmap /sbin/postmap", "ROOT/STAND/postmap ROOT/STAND/postmap"),
         ("ls a/echo /etc/motd", "ls a/echo ROOT/etc/motd"),
         ("cat ROOT/etc/motd", "cat ROOT/etc/motd"),
+        ("postmap hash:/etc/aliases", "postmap hash:ROOT/etc/aliases"),
+        ('test "$(postconf -h a)" = hash:/etc/b\ntest "$x"', 'test "$(postconf -h a)" = hash:ROOT/etc/b\ntest "$x"'),
         ("cat OTHER/etc/motd; ls OTHER", "cat ROOT/etc/motd; ls ROOT"),
     ],
 )
@@ -51,7 +53,7 @@ def test_paths_of_the_host_are_found(root: str, text: str, expected: str) -> Non
 @pytest.mark.parametrize(
     "text",
     [
-        "scp x new:/etc/y", "postmap hash:/etc/aliases", "cat etc/motd a/etc/b ./etc/c", "/usr/bin/awk /dev/null",
+        "scp x new:/etc/y", "cat etc/motd a/etc/b ./etc/c", "/usr/bin/awk /dev/null",
         "cat /etcetera /variant /etc-old /tmp.x", "cat <<EOF\n/etc/motd\n~plop/x\nEOF", "cat <<'E' >x\n/etc/a\nE",
         "echo /etc/motd", "printf '%s\\n' '/home/plop/x'", 'echo "at $HOME/etc /etc/x"',
         "/usr/sbin/postconf -e 'a = /etc/b'",

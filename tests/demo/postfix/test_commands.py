@@ -29,10 +29,12 @@ async def test_postconf_edits_and_keeps_comments(mail: Mail) -> None:
 
 
 async def test_postconf_keeps_the_worlds_folders_out_of_main_cf(mail: Mail) -> None:
-    """A path that was rewritten on its way to the command is stored as the host knows it."""
+    """A path that was rewritten on its way to the command is stored as the host knows it, and -h gives it back so."""
     table = f"transport_maps=hash:{mail.new.host.root}/etc/postfix/transport"
     await mail.new.ok("postconf", "-e", table)
-    assert await mail.new.ok("postconf", "-h", "transport_maps") == "hash:/etc/postfix/transport\n"
+    assert await mail.new.ok("postconf", "transport_maps") == "transport_maps = hash:/etc/postfix/transport\n"
+    bare = await mail.new.ok("postconf", "-h", "transport_maps")
+    assert bare == f"hash:{mail.new.host.root}/etc/postfix/transport\n"
 
 
 async def test_postconf_warns_of_names_nobody_reads(mail: Mail) -> None:
@@ -48,8 +50,8 @@ async def test_postconf_warns_of_names_nobody_reads(mail: Mail) -> None:
 
 async def test_freebsd_keeps_its_files_elsewhere(mail: Mail) -> None:
     """On old the port's paths are the defaults."""
-    out = await mail.old.ok("postconf", "-h", "setgid_group", "config_directory")
-    assert out == "maildrop\n/usr/local/etc/postfix\n"
+    out = await mail.old.ok("postconf", "setgid_group", "config_directory")
+    assert out == "setgid_group = maildrop\nconfig_directory = /usr/local/etc/postfix\n"
 
 
 @pytest.mark.parametrize(
