@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import random
+import secrets
 import socket
 import struct
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from runbook_tui.adapters.dns_wire import (
     BadQuestionError,
     Memo,
     Template,
     is_truncated,
-    random_case,
-    random_id,
     repeats,
     template,
     wants_no_edns,
@@ -42,7 +40,6 @@ RECEIVE_BUFFER = 1 << 20
 LARGEST_DATAGRAM = 4096
 CONVERSATIONS = 16
 """TCP connections at a time."""
-_DICE = random.SystemRandom()
 
 Address = tuple[str, int]
 
@@ -55,7 +52,7 @@ class _Asked:
     family: socket.AddressFamily
     sockaddr: tuple[str, int] | tuple[str, int, int, int]
     asked: Template
-    sent: bytes
+    sent: bytes = b""
     port: _Port | None = None
     edns: bool = True
     talking: bool = False
@@ -73,16 +70,15 @@ class _Port(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way out."""
-        self.transport = transport if isinstance(transport, asyncio.DatagramTransport) else None
+        # The event loop's own class is a datagram transport without saying so.
+        self.transport = cast("asyncio.DatagramTransport", transport)
 
-    def admit(self, asked: _Asked) -> bool:
-        """Take a question over; False when another one to that server has the same id here."""
+    def admit(self, asked: _Asked) -> None:
+        """Take a question over, unless another one to that server has the same id here."""
         key = _key(asked.sockaddr, asked.sent)
-        if key in self._waiting:
-            return False
-        self._waiting[key] = asked
-        asked.port = self
-        return True
+        if key not in self._waiting:
+            self._waiting[key] = asked
+            asked.port = self
 
     def send(self, asked: _Asked) -> None:
         """Send it, for the first time or again."""
@@ -157,8 +153,7 @@ class _Round:
             except (BadQuestionError, OSError) as error:
                 self.answers[place] = Answer(trouble=str(error), unsent=True)
                 continue
-            sent = asked.outgoing(random_id(), random_case(asked))
-            self.open[place] = _Asked(place, family, sockaddr, asked, sent)
+            self.open[place] = _Asked(place, family, sockaddr, asked)
         self._check_over()
 
     def _families(self) -> dict[socket.AddressFamily, int]:
@@ -197,8 +192,11 @@ class _Round:
         if not ports:
             self.fail(asked, "no socket could be opened for it", unsent=True)
             return False
-        while not _DICE.choice(ports).admit(asked):
-            asked.sent = asked.asked.outgoing(random_id(), random_case(asked.asked))
+        while asked.port is None:
+            # Port, id and letter case from one draw: it is the draw that costs.
+            chance = secrets.randbits(32 + asked.asked.chances)
+            asked.sent = asked.asked.outgoing(chance >> 32)
+            ports[(chance & 0xFFFF_FFFF) % len(ports)].admit(asked)
         return True
 
     async def _until(self, moment: float) -> None:
@@ -220,6 +218,7 @@ class _Round:
                 asked.note = "its answer changes the case of the question"
                 self._talk(asked)
             case True if is_truncated(data):
+                asked.note = ""
                 self._talk(asked)
             case True if asked.edns and wants_no_edns(data, asked.asked.end):
                 asked.edns = False
@@ -264,7 +263,11 @@ class _Round:
             async with self.gate:
                 data = await over_tcp(asked.sockaddr, asked.sent)
         except (OSError, EOFError) as error:
-            self.fail(asked, f"its answer is too long for UDP, and over TCP: {error or type(error).__name__}")
+            if asked.note:
+                asked.talking = False  # whoever sent that, the true answer may still come over UDP
+            else:
+                why = str(error) or type(error).__name__
+                self.fail(asked, f"its answer is too long for UDP, and over TCP none came ({why})")
             return
         # TCP itself proves where the answer comes from: the letter case is not asked for there.
         if repeats(data, asked.sent, asked.asked.end) is False:
@@ -297,7 +300,10 @@ def sockaddr_of(
         OSError: it is no numeric address.
     """
     if ":" not in server:
-        return socket.AF_INET, (socket.inet_ntop(socket.AF_INET, socket.inet_pton(socket.AF_INET, server)), port)
+        try:
+            return socket.AF_INET, (socket.inet_ntop(socket.AF_INET, socket.inet_pton(socket.AF_INET, server)), port)
+        except OSError as error:
+            raise OSError(f"{server} is no address") from error
     host, _, zone = server.partition("%")
     scope = (int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)) if zone else 0
     return socket.AF_INET6, (socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, host)), port, 0, scope)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -53,17 +52,23 @@ class Template:
         """The same without EDNS, for a server that does not know it (RFC 6891 6.2.2)."""
         return Template(self.wire[:10] + b"\0\0" + self.wire[HEADER : self.end], self.end, self.letters)
 
-    def outgoing(self, message_id: int, case: int) -> bytes:
-        """Give the message with an id and a letter case: bit N of `case` makes letter N a capital.
+    @property
+    def chances(self) -> int:
+        """How many random bits `outgoing` uses: 16 for the id, one for each letter."""
+        return 16 + len(self.letters)
+
+    def outgoing(self, chance: int) -> bytes:
+        """Give the message with id and letter case drawn: bit 16 + N of `chance` makes letter N a capital.
 
         A forger must guess the case as well ("0x20 encoding"): one bit more for each letter of the name.
         """
         message = bytearray(self.wire)
-        message[0:2] = message_id.to_bytes(2, "big")
+        message[0:2] = (chance & 0xFFFF).to_bytes(2, "big")
+        chance >>= 16
         for place in self.letters:
-            if case & 1:
+            if chance & 1:
                 message[place] -= 32
-            case >>= 1
+            chance >>= 1
         return bytes(message)
 
 
@@ -85,16 +90,6 @@ def template(name: str, rdtype: str, *, recurse: bool) -> Template:
     # Lengths of labels are below 64, where no letter is: what is a letter's octet is a letter.
     letters = tuple(place for place in range(HEADER, name_end) if wire[place] in _LETTERS)
     return Template(wire, name_end + 4, letters)
-
-
-def random_id() -> int:
-    """Give 16 bits that nobody can foretell."""
-    return secrets.randbits(16)
-
-
-def random_case(asked: Template) -> int:
-    """Give a bit for each letter."""
-    return secrets.randbits(len(asked.letters)) if asked.letters else 0
 
 
 def repeats(reply: bytes, sent: bytes, end: int) -> bool | None:
