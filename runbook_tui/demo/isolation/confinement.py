@@ -40,7 +40,7 @@ _DEVICES = tuple(Path("/dev", name) for name in ("null", "zero", "full", "tty", 
 _PLAIN_SHELL = """#!/bin/sh
 # The /bin/sh of this world's hosts. Python takes a moment to start, so it reads only a text in which a path begins.
 case "$*" in
-*[[:space:]\\"\\'\\`=\\(\\<\\>]/[!d]* | *"~"*) exec {python} -IS {program} "$@" ;;
+*[[:space:]\\"\\'\\`=\\(\\<\\>:]/[!d]* | *"~"*) exec {python} -IS {program} "$@" ;;
 esac
 exec /bin/sh "$@"
 """

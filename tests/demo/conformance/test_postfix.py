@@ -56,10 +56,11 @@ CALLS = [
 
 
 async def our_postconf(mail: Mail, text: str, argv: list[str]) -> tuple[object, ...]:
-    """Call ours; give status, output, error output and the main.cf it leaves. The world's folder is told as the root."""
+    """Call ours; give status, both outputs and the main.cf it leaves; the world's folder is told as the root."""
     mail.new.write("/etc/postfix/main.cf", text)
     status, out, err = await mail.new.run("postconf", *argv)
-    return (status, out.replace(str(mail.new.host.root), ""), err, mail.new.host.path("/etc/postfix/main.cf").read_text())
+    left = mail.new.host.path("/etc/postfix/main.cf").read_text()
+    return status, out.replace(str(mail.new.host.root), ""), err, left
 
 
 def real_postconf(folder: Path, text: str, argv: list[str]) -> tuple[object, ...]:
