@@ -6,8 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from runbook_tui.checks.command import CommandProbe
+from runbook_tui.checks.disk import DiskProbe
 from runbook_tui.checks.later import NotBuiltProbe
 from runbook_tui.checks.queue import QueueProbe
+from runbook_tui.checks.service import ServiceProbe
 from runbook_tui.checks.ssh import SshProbe
 from runbook_tui.core.model import LOCAL, CheckSpec
 from runbook_tui.core.settle import resolve_all
@@ -42,6 +44,8 @@ TYPES: Mapping[str, Make] = {
     "ssh": _ssh,
     "command": _command,
     "queue": QueueProbe.of,
+    "disk": DiskProbe.of,
+    "service": ServiceProbe.of,
 }
 """How the probe of each type is made from its front matter."""
 
