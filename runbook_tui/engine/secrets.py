@@ -36,9 +36,7 @@ class RunSecrets:
         """
         name = secret_name(self._recorder.state, name)
         secret = self._typed.get(name) or await self._stored.get(name)
-        if self._told.get(name) != secret.source:
-            self._told[name] = secret.source
-            self._recorder.happened(ev.SecretSupplied(name=name, source=secret.source or "nobody said"), durable=False)
+        self._tell(secret)
         return secret
 
     async def missing(self) -> dict[str, SecretError]:
@@ -64,6 +62,12 @@ class RunSecrets:
         if not value:
             raise Refused("nothing was typed", hint="The password is still missing.")
         self._typed[name] = Secret(name, value, f"typed by {self._operator}")
+        self._tell(self._typed[name])
+
+    def _tell(self, secret: Secret) -> None:
+        if self._told.get(secret.name) != secret.source:
+            self._told[secret.name] = secret.source
+            self._recorder.happened(ev.SecretSupplied(name=secret.name, source=secret.source), durable=False)
 
     def ask_again(self) -> None:
         """Ask a keyring again that was silent or locked, and forget what was typed: it may have been wrong."""

@@ -15,18 +15,19 @@ from typing import TYPE_CHECKING, Self
 from tests.support.talk import DEADLINE, environment, program
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
 class Terminal:
     """A pseudo-terminal with the program as its session's leader, as a login gives it one."""
 
-    def __init__(self, state: Path, *arguments: str, term: str = "dumb") -> None:
+    def __init__(self, state: Path, *arguments: str, term: str = "dumb", more: Mapping[str, str] | None = None) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.process = subprocess.Popen(
             ["setsid", "--ctty", *program(*arguments)], stdin=slave, stdout=slave, stderr=slave,
-            env=environment(state, TERM=term),
+            env=environment(state, **{**(more or {}), "TERM": term}),
         )  # fmt: skip
         os.close(slave)
         self.shown = ""
