@@ -141,7 +141,8 @@ class Watch:
 
     async def _poll(self, name: str, delay: float) -> None:
         check = self._checks[name]
-        await self._nap(check, delay)
+        if delay:
+            await self._nap(check, delay)
         while not self._stopping:
             await self.look(name)
             await self._nap(check, check.pause)

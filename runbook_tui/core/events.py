@@ -96,7 +96,7 @@ class Confirmed(Event):
     """The operator pressed `y` on exactly this text for exactly this host.
 
     `typed` is what was typed where typing was wanted. `written` is the action's own command before an edit,
-    empty when it was not edited. `warnings` were on the dialog.
+    empty when it was not edited. `warnings` were on the dialog, `gates` say why each gate let it through.
     """
 
     type: ClassVar[str] = "confirmed"
@@ -114,6 +114,7 @@ class Confirmed(Event):
     written: str = ""
     detail: str = ""
     warnings: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,13 +246,14 @@ class Noted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateOverridden(Event):
-    """The operator let a held step through and said why."""
+    """The operator let a held step through and said why. `said` is what the gate's check said at that moment."""
 
     type: ClassVar[str] = "gate_overridden"
     action: str
     gate: str
     reason: str
     by: str
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runbook_tui.core import events as ev
+from runbook_tui.core import gates
 from runbook_tui.core.each import expand, items_of
 from runbook_tui.core.model import (
     LOCAL,
@@ -139,17 +140,20 @@ def _apply(state: RunState, record: ev.Record) -> RunState:
         case ev.GateOverridden() as e:
             action = state.runbook.action(e.action)
             key = (action.written_id if action is not None else e.action, e.gate)
-            answer = GateAnswer(e.action, e.gate, e.reason, e.by, at)
-            return replace(state, gates=MappingProxyType({**state.gates, key: answer}))
+            answer = GateAnswer(e.action, e.gate, e.reason, e.by, at, e.said)
+            state = replace(state, gates=MappingProxyType({**state.gates, key: answer}))
+            return gates.answered(state, e.action, e.gate)
         case ev.CheckTurned() as e:
             reading = CheckReading(e.state, e.value, e.detail, at)
-            return replace(state, checks=MappingProxyType({**state.checks, e.check: reading}))
+            state = replace(state, checks=MappingProxyType({**state.checks, e.check: reading}))
+            return gates.turned(state, e.check, reading)
         case ev.HostPinned() as e:
             return replace(state, pins=MappingProxyType({**state.pins, e.host: e}))
         case ev.Paused(why=why):
             return replace(state, paused=why)
         case ev.Resumed(operator=operator):
-            return replace(state, paused="", resumes=(*state.resumes, (at, operator)))
+            # What the checks said in an earlier sitting says nothing of now.
+            return replace(state, paused="", resumes=(*state.resumes, (at, operator)), checks=MappingProxyType({}))
         case ev.Reopened():
             return replace(state, closed=False)
         case ev.RunClosed():

@@ -1,15 +1,19 @@
-"""Gates as questions: what the check of a gate would measure, in words, and which gates of an action are open."""
+"""Gates: what holds an action back and until when, in words; what was answered; what turned red afterwards."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from runbook_tui.core.run import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runbook_tui.core.model import Action, CheckSpec, Runbook
-    from runbook_tui.core.run import GateAnswer, RunState
+    from runbook_tui.core.model import Action, CheckSpec
+    from runbook_tui.core.run import CheckLook, CheckReading, GateAnswer, RunState
 
 IMAP_PORT, SMTP_PORT = 143, 25
 """What FORMAT.md's checks speak to where they name no port."""
@@ -162,14 +166,88 @@ def answers(state: RunState, action: Action) -> list[GateAnswer]:
 
 
 def open_gates(state: RunState, action: Action) -> list[str]:
-    """Give the names of the action's gates that nobody answered yet."""
-    return [gate for gate in action.gates if (action.written_id, gate) not in state.gates]
+    """Give the names of the gates that hold the action: neither measured green now nor answered by the operator."""
+    return [
+        gate for gate in action.gates
+        if (action.written_id, gate) not in state.gates and not ((look := state.looks.get(gate)) and look.green)
+    ]  # fmt: skip
 
 
-def question(runbook: Runbook, action: Action, gate: str, put: Callable[[str], str]) -> str:
-    """Give what the operator is asked: whether the gate is so, and what would be measured."""
+def question(state: RunState, action: Action, gate: str, put: Callable[[str], str]) -> str:
+    """Give why the gate holds: what its check says now, or, where nothing measures it, what the operator is asked."""
+    runbook = state.runbook
+    if (look := state.looks.get(gate)) is not None:
+        return f"gate {gate}{_HOW.get(look.state, '')}: {spoken(look)}"
     check = next((check for check in runbook.checks if check.name == gate), None)
     if check is None:
         return f"gate {gate}: is it so? The runbook does not say what it measures."
     phase = runbook.phase_of(action.step)
     return f"gate {gate}: is it so? It would be measured: {measured(check, put, phase.name if phase else '')}"
+
+
+_HOW = {"UNKNOWN": " (it cannot be looked at)", "FAIL": " (it fails)", "WARN": " (it warns)"}
+"""How a check stands that is not simply on its way."""
+
+
+def spoken(look: CheckLook) -> str:
+    """Give what a check says with the time until which it should be so, where the sentence has none itself."""
+    if look.eta is None or f"{look.eta:%H:%M}" in look.said:
+        return look.said
+    day = f"{look.eta:%Y-%m-%d} " if look.since is not None and look.since.date() != look.eta.date() else ""
+    return f"{look.said}; it should be so by {day}{look.eta:%H:%M:%S} UTC"
+
+
+def let_through(state: RunState, action: Action) -> tuple[str, ...]:
+    """Say for each gate of the action why it lets it through: an answer of the operator, or its green check."""
+    found = []
+    for gate in action.gates:
+        look, answer = state.looks.get(gate), state.gates.get((action.written_id, gate))
+        if look is not None and look.green:
+            since = f" since {look.since:%Y-%m-%d %H:%M:%S} UTC" if look.since is not None else ""
+            found.append(f"{gate}: {look.state}{since}: {look.said}")
+        elif answer is not None:
+            said = f" (the check said {answer.said})" if answer.said else ""
+            found.append(
+                f"{gate}: {answer.by} said so at {answer.at:%Y-%m-%d %H:%M:%S} UTC: {answer.reason}{said}"
+            )
+    return tuple(found)
+
+
+# ---- gates that turn red after their action
+
+RED = frozenset({"FAIL", "WARN", "PENDING"})
+"""States that say a gate is not so any more. UNKNOWN says nothing."""
+DONE = frozenset({Status.DONE, Status.BY_HAND})
+
+
+def turned(state: RunState, check: str, reading: CheckReading) -> RunState:
+    """Take in a check's turn: what is done behind its gate is asked about again, or not any more."""
+    found = dict(state.reopened)
+    for action in state.runbook.actions():
+        key = (action.id, check)
+        if check not in action.gates or reading.state == "UNKNOWN":
+            continue
+        if not _is_red(state, check, reading):
+            found.pop(key, None)
+        elif state.of(action.id).status in DONE and (action.written_id, check) not in state.gates:
+            found.setdefault(key, reading)
+    return state if found == state.reopened else replace(state, reopened=MappingProxyType(found))
+
+
+def _is_red(state: RunState, check: str, reading: CheckReading) -> bool:
+    """Whether the turn speaks against the gate; what is expected otherwise in other phases must fail for that."""
+    spec = next((spec for spec in state.runbook.checks if spec.name == check), None)
+    return reading.state == "FAIL" if spec is not None and spec.phases else reading.state in RED
+
+
+def answered(state: RunState, action: str, gate: str) -> RunState:
+    """Take in that the operator answered a gate: it is no open question any more."""
+    found = {key: reading for key, reading in state.reopened.items() if key != (action, gate)}
+    return replace(state, reopened=MappingProxyType(found))
+
+
+def reopened(state: RunState, action: Action) -> list[tuple[str, CheckReading]]:
+    """Give the gates of a done action that turned red since, and what their checks said."""
+    if state.of(action.id).status not in DONE:
+        return []
+    return [(gate, state.reopened[action.id, gate]) for gate in action.gates if (action.id, gate) in state.reopened]

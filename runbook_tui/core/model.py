@@ -258,9 +258,10 @@ class Action:
     """One fence, file, manual or wait item: what is confirmed, skipped, retried on its own.
 
     `text` is the command or the file's content as written, literals not resolved. `timeout` and `wait_for`
-    are seconds. `gates` name checks, `when` is a sentence, `alt` a group and its choice. `holds` are the reasons
-    known from the file alone; literals, needs, conditions and gates are found by `settle.holds()`. `digest` is the
-    sha256 of kind, host, text and attributes: "changed since you ran it".
+    are seconds. `gates` name checks that let it start, `checks` what must be green after it, `when` is a sentence,
+    `alt` a group and its choice. `holds` are the reasons known from the file alone; literals, needs, conditions and
+    gates are found by `settle.holds()`. `digest` is the sha256 of kind, host, text and attributes: "changed since you
+    ran it".
     `os` is the system it is for, empty for any. With `each` it stands for one action an item of the list; `item` is
     set on those, and `bound` has the item by the texts that stand for it (`each.expand`).
     """
@@ -283,6 +284,7 @@ class Action:
     wait_for: float | None = None
     needs: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
     when: str = ""
     alt: tuple[str, str] | None = None
     optional: bool = False

@@ -133,14 +133,33 @@ class CheckReading:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckLook:
+    """What a live check says at this moment: its state's word, its sentence, since when, and when it should be over."""
+
+    state: str
+    said: str
+    since: datetime | None = None
+    eta: datetime | None = None
+
+    @property
+    def green(self) -> bool:
+        """Whether a gate on it is open."""
+        return self.state == "PASS"
+
+
+@dataclass(frozen=True, slots=True)
 class GateAnswer:
-    """What the operator saw, or why it may be let through, where a gate was asked about."""
+    """What the operator saw, or why it may be let through, where a gate was asked about.
+
+    `said` is what the gate's check said at that moment, empty where nothing measured it.
+    """
 
     action: str
     gate: str
     reason: str
     by: str
     at: datetime
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +186,9 @@ class RunState:
     """All that is known of a run. Only `fold.apply` makes a new one; widgets and line mode render it.
 
     `runbook` has an action for every item of a list that is known, `written` is it as the file has it. `systems` are
-    what the hosts themselves answered. `gates` is by action, as the file has it, and gate.
+    what the hosts themselves answered. `gates` is by action, as the file has it, and gate. `reopened` are gates that
+    turned red after their action was done. `looks` is what the live checks say now: the engine lays it over what was
+    folded, for no event has it.
     """
 
     runbook: Runbook
@@ -191,6 +212,8 @@ class RunState:
     checks: Mapping[str, CheckReading] = field(default_factory=dict)
     pins: Mapping[str, ev.HostPinned] = field(default_factory=dict)
     gates: Mapping[tuple[str, str], GateAnswer] = field(default_factory=dict)
+    reopened: Mapping[tuple[ActionId, str], CheckReading] = field(default_factory=dict)
+    looks: Mapping[str, CheckLook] = field(default_factory=dict)
     resumes: tuple[tuple[datetime, str], ...] = ()
     paused: str = ""
     closed: bool = False

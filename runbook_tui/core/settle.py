@@ -189,7 +189,7 @@ def _gate_holds(state: RunState, action: Action) -> list[Hold]:
         return resolve(text, state.runbook.literals, values)
 
     return [
-        Hold(HoldCode.GATE, gates.question(state.runbook, action, gate, put), gate)
+        Hold(HoldCode.GATE, gates.question(state, action, gate, put), gate)
         for gate in gates.open_gates(state, action)
     ]
 

@@ -15,7 +15,7 @@ from runbook_tui.core.applies import (
     unknown_systems,
 )
 from runbook_tui.core.events import Role
-from runbook_tui.core.gates import open_gates
+from runbook_tui.core.gates import open_gates, reopened
 from runbook_tui.core.model import ActionKind, Hold, HoldCode
 from runbook_tui.core.run import SETTLED, RunState, Status, Verb
 from runbook_tui.core.settle import holds, shown_status
@@ -152,10 +152,12 @@ def _why_not_override(state: RunState, action: Action) -> str:
     """A gate is asked about last: what was seen before the rest was settled says little about the moment itself."""
     if not action.gates:
         return "it has no gate"
+    if reopened(state, action):
+        return ""
     if already := _why_not_skip(state, action):
         return already
     if not open_gates(state, action):
-        return "its gates are answered"
+        return "its gates are green or answered"
     if other := [h.why for h in holds(state, action) if h.code is not HoldCode.GATE and not _asked_on_connecting(h)]:
         return "first: " + "; ".join(other)
     if before := _open_before(state, action):
@@ -171,7 +173,16 @@ def _why_not_skip(state: RunState, action: Action) -> str:
 
 
 def _why_not_mark(state: RunState, action: Action) -> str:
-    return _why_not_skip(state, action)
+    return "" if awaits_check(state, action) else _why_not_skip(state, action)
+
+
+def awaits_check(state: RunState, action: Action) -> bool:
+    """Whether the action itself ended well, and only its `check=` has still to turn green."""
+    attempt = state.last_attempt(action.id)
+    return bool(
+        action.checks and attempt is not None and attempt.open and attempt.role is Role.RUN
+        and attempt.exit is not None and len(attempt.verifies) == len(action.verifies)
+    )  # fmt: skip
 
 
 def _why_not_settle(state: RunState, action: Action) -> str:

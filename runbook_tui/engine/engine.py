@@ -13,7 +13,7 @@ from runbook_tui.core.applies import condition, host_of, settled, system_word, u
 from runbook_tui.core.errors import Refused, StateDirError
 from runbook_tui.core.feed import Feed
 from runbook_tui.core.fold import recover
-from runbook_tui.core.gates import open_gates
+from runbook_tui.core.gates import let_through, open_gates, reopened
 from runbook_tui.core.markdown.drift import Drift, compare
 from runbook_tui.core.model import HostName
 from runbook_tui.core.proposal import YES, Proposal
@@ -23,18 +23,20 @@ from runbook_tui.core.text import CleanLine
 from runbook_tui.core.verbs import allowed
 from runbook_tui.engine.connections import Connections, HostView
 from runbook_tui.engine.execution import Execution
+from runbook_tui.engine.greening import Greening
 from runbook_tui.engine.proposing import Proposer
 from runbook_tui.engine.recorder import Recorder
 from runbook_tui.engine.secrets import RunSecrets
-from runbook_tui.engine.sight import RunSight
+from runbook_tui.engine.sight import RunSight, looks, phase_of
 from runbook_tui.engine.waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
+    from runbook_tui.checks import ProbeFactory
     from runbook_tui.checks.view import CheckView
     from runbook_tui.core.model import Runbook
-    from runbook_tui.core.run import Attempt
+    from runbook_tui.core.run import Attempt, CheckLook
     from runbook_tui.ports import Clock, Journal, Net, OutputStore, OutputWriter, Secrets, ShellFactory
 
 READ_ONLY = "this run was opened read-only"
@@ -91,6 +93,7 @@ class Engine:
         secrets: Secrets,
         source_now: Runbook | None = None,
         read_only: bool = False,
+        make_probes: ProbeFactory = probes,
     ) -> None:
         self._opening = opening
         self._recorder = Recorder(runbook, journal)
@@ -104,7 +107,14 @@ class Engine:
         self._waits = Waits(self._recorder, clock, self._close_when_settled)
         self.secrets = RunSecrets(self._recorder, secrets, opening.operator)
         self._sight = RunSight(self._recorder, clock, self._connections, net, self.secrets)
+        self._make_probes = make_probes
+        self._looks: Mapping[str, CheckLook] = {}
+        self._shown: RunState | None = None
+        self._shown_of: RunState | None = None
+        self._walked: RunState | None = None
+        self._phase = phase_of(self._recorder.state)
         self._watch = self._new_watch()
+        self._recorder.subscribe(self._follow_phase)
         self._consented = False
         self._left = False
         self._feeds: dict[str, Feed] = {}
@@ -115,8 +125,11 @@ class Engine:
 
     @property
     def state(self) -> RunState:
-        """The state of the run after everything recorded so far."""
-        return self._recorder.state
+        """The state of the run after everything recorded so far, with what the live checks say now laid over it."""
+        base = self._recorder.state
+        if self._shown is None or self._shown_of is not base:
+            self._shown, self._shown_of = replace(base, looks=self._looks), base
+        return self._shown
 
     @property
     def read_only(self) -> bool:
@@ -189,6 +202,17 @@ class Engine:
             self._recorder.intend(ev.Settled(what=ev.Settlement.CONSENT, value="\n".join(lines)))
         self._consented = True
         self._watch.start()
+        self._checks_changed()
+
+    def look_again(self, check: str = "") -> None:
+        """Have one live check, or all, look now.
+
+        Raises:
+            Refused: nobody agreed to it yet.
+        """
+        if not self._watch.running:
+            raise Refused("nothing is asked before you agreed to it")
+        self._watch.refresh(check)
 
     def give_secret(self, name: str, value: str) -> None:
         """Take a password that the operator typed, for this sitting, and have the checks look with it.
@@ -261,11 +285,16 @@ class Engine:
     async def mark_done(self, action_id: str, note: str) -> None:
         """Record that it was done by hand, with a note."""
         self._require(action_id, Verb.DONE)
-        self._recorder.intend(ev.MarkedDone(action=action_id, note=_wanted(note, "a note"), by=self._opening.operator))
+        note = _wanted(note, "a note")
+        if self._execution is not None and self.state.attempts[self._execution.attempt].action == action_id:
+            await self._execution.leave_by_hand()
+        self._recorder.intend(ev.MarkedDone(action=action_id, note=note, by=self._opening.operator))
         self._close_when_settled()
 
     async def override(self, action_id: str, reason: str) -> None:
         """Let an action through every gate that is open: the operator looked, and says what was seen.
+
+        On an action that is done it answers the gates that turned red since.
 
         Raises:
             Refused: nothing was said, the action has no open gate, or something else holds it back.
@@ -273,9 +302,15 @@ class Engine:
         self._require(action_id, Verb.OVERRIDE)
         reason = _wanted(reason, "what you saw, or why it may go on,")
         action = self.state.runbook.action(action_id)
-        for gate in open_gates(self.state, action) if action is not None else ():
+        if action is None:
+            return
+        for gate in [name for name, _ in reopened(self.state, action)] or open_gates(self.state, action):
+            look = self.state.looks.get(gate)
+            said = f"{look.state}: {look.said}" if look is not None else ""
             self._recorder.intend(
-                ev.GateOverridden(action=action_id, gate=gate, reason=reason, by=self._opening.operator)
+                ev.GateOverridden(
+                    action=action_id, gate=gate, reason=reason, by=self._opening.operator, said=said
+                )
             )
 
     async def note(self, action_id: str, text: str) -> None:
@@ -419,7 +454,26 @@ class Engine:
     # ---- inside
 
     def _new_watch(self) -> Watch:
-        return Watch(probes(self.state), self._sight, self._clock, self._check_turned, self._recorder.notify)
+        self._looks = {}
+        self._shown = None
+        made = self._make_probes(self._recorder.state)
+        return Watch(made, self._sight, self._clock, self._check_turned, self._checks_changed)
+
+    def _checks_changed(self) -> None:
+        """Lay what the checks say now over the state; what they say before they run is no answer to a gate."""
+        self._looks = looks(self._watch.views()) if self._watch.running else {}
+        self._shown = None
+        self._recorder.notify()
+
+    def _follow_phase(self) -> None:
+        """Have checks that expect something else in another phase look anew when the walk comes there."""
+        if (base := self._recorder.state) is self._walked:
+            return
+        self._walked = base
+        if (phase := phase_of(base)) != self._phase:
+            self._phase = phase
+            if self._watch.running:
+                self._watch.renew_phase(phase)
 
     def _require(self, action_id: str, verb: Verb) -> None:
         if why := self.allowed(action_id)[verb]:
@@ -471,6 +525,7 @@ class Engine:
             command=proposal.command, sha256=proposal.sha256, by=self._opening.operator,
             typed="" if proposal.wants == YES else typed, written=proposal.written, detail=detail,
             warnings=proposal.warnings,
+            gates=let_through(self.state, action) if action is not None and proposal.role is ev.Role.RUN else (),
         )  # fmt: skip
 
     def _execute(self, proposal: Proposal, host: HostName, writer: OutputWriter) -> None:
@@ -487,6 +542,7 @@ class Engine:
             feed=feed,
             clock=self._clock,
             record=self._recorder.happened,
+            greening=Greening(self._watch, self._recorder),
         )
         self._spawn(self._see_through(self._execution))
 

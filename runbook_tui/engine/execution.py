@@ -22,11 +22,18 @@ if TYPE_CHECKING:
     from runbook_tui.core.feed import Feed
     from runbook_tui.core.model import Action, HostName, Verify
     from runbook_tui.core.proposal import Proposal
+    from runbook_tui.engine.greening import Greening
     from runbook_tui.engine.recorder import Record
     from runbook_tui.ports import Clock, Job, OutputWriter, Shell
 
 VERIFY_TIMEOUT = 120.0
 """Seconds a proof may take when neither it nor its action says otherwise."""
+
+CHECK_TIMEOUT = 600.0
+"""Seconds in which the checks of `check=` must turn green when the action has no timeout of its own."""
+
+AWAITS_CHECK = "waiting for check"
+"""The stage in which only the checks of an action have still to turn green."""
 
 LEAVE_TIMEOUT = 5.0
 """Seconds the end of a stopped process group is awaited when the program is being left."""
@@ -46,6 +53,7 @@ class Execution:
         feed: Feed,
         clock: Clock,
         record: Record,
+        greening: Greening,
     ) -> None:
         self.attempt = proposal.attempt
         self.host = host
@@ -53,12 +61,14 @@ class Execution:
         self.ended = asyncio.Event()
         self.stage = "starting"
         self.kill_offered = False
+        self.left_by_hand = False
         self._proposal = proposal
         self._action = action
         self._shell = shell
         self._output = Output(proposal.attempt, writer, feed, record, withheld=action.no_log)
         self._clock = clock
         self._record = record
+        self._greening = greening
         self._began = self._heard = clock.monotonic()
         self._job: Job | None = None
         self._job_host = host
@@ -100,7 +110,11 @@ class Execution:
             await self._prove(ended)
 
     async def stop(self, signal: str) -> str:
-        """Signal the process group over there, and say what came of it."""
+        """Signal the process group over there, and say what came of it; a wait for checks is only given up."""
+        if self.stage == AWAITS_CHECK:
+            self._signalled = signal
+            self._greening.give_up()
+            return "Nothing of it runs any more; its checks are not waited for any longer."
         job = self._job
         if job is None:
             return "It is only being started; try again in a moment."
@@ -164,7 +178,8 @@ class Execution:
             self._record_stopped(ended, f"{self._signalled} was sent, then {_how(ended)}")
             return
         reason = self._what_failed(ended)
-        proofs = self._action.verifies if self._proposal.role is ev.Role.RUN and not reason else ()
+        forward = self._proposal.role is ev.Role.RUN and not reason
+        proofs = forward and bool(self._action.verifies or self._action.checks)
         outcome = ev.Outcome.FAILED if reason else ev.Outcome.VERIFYING if proofs else ev.Outcome.DONE
         self._record_finished(ended, outcome, reason)
         if proofs:
@@ -225,8 +240,33 @@ class Execution:
         if reason == UNSEEN:
             self._lost(f"the command {_how(ended)}, but its proof could not be seen: {lines[-1]}")
             return
-        outcome = ev.Outcome.FAILED if reason else ev.Outcome.DONE
-        self._record_finished(ended, outcome, reason, tuple(lines))
+        if reason or not self._action.checks:
+            self._record_finished(ended, ev.Outcome.FAILED if reason else ev.Outcome.DONE, reason, tuple(lines))
+            return
+        if lines:
+            self._record_finished(ended, ev.Outcome.VERIFYING, "", tuple(lines))
+        await self._await_checks(ended, tuple(lines))
+
+    async def _await_checks(self, ended: Ended, proofs: tuple[str, ...]) -> None:
+        """See the checks of `check=` turn green, looked at anew; what does not is no success."""
+        names = self._action.checks
+        self.stage = AWAITS_CHECK
+        self._output.say(f"waiting for check{'s' if len(names) > 1 else ''} {' and '.join(names)} to turn green")
+        reason = await self._greening.wait(names, self._action.timeout or CHECK_TIMEOUT)
+        if self._leaving:
+            why = f"the command {_how(ended)}, but its check was not seen to turn green"
+            self._lost(f"{self._leaving}: {why}")
+        elif self._signalled and reason and not self.left_by_hand:
+            self._record_stopped(ended, f"stopped while it waited for {reason}; the command itself had {_how(ended)}")
+        else:
+            why = f"not green: {reason}" if reason else ""
+            self._record_finished(ended, ev.Outcome.FAILED if reason else ev.Outcome.DONE, why, proofs)
+
+    async def leave_by_hand(self) -> None:
+        """Wait for its checks no longer, because the operator says that it is done; returns when that is recorded."""
+        self.left_by_hand = True
+        self._greening.give_up()
+        await self.ended.wait()
 
     async def _prove_one(self, verify: Verify) -> tuple[str, str]:
         """Give a line for the transcript and the reason why it does not hold, empty when it does."""

@@ -187,7 +187,7 @@ class Proposer:
             command=command, stdin=stdin, written=written, detail=detail, done_when=done_when, way_back=way_back,
             warnings=_warnings(state, action, role, dry, edited=bool(written)), danger=dangerous,
             wants=_wants(state, action, host, role, by_name=dangerous or final),
-            gates=_gates(state, action) if role is Role.RUN else (), dry_run=dry, no_return=final,
+            gates=gates.let_through(state, action) if role is Role.RUN else (), dry_run=dry, no_return=final,
         )  # fmt: skip
 
 
@@ -198,13 +198,6 @@ def _wants(state: RunState, action: Action, host: HostName | None, role: Role, *
     if by_name and host is not None:
         words.append(host)
     return " ".join(words) or YES
-
-
-def _gates(state: RunState, action: Action) -> tuple[str, ...]:
-    return tuple(
-        f"{answer.gate}: {answer.by} said so at {answer.at:%Y-%m-%d %H:%M:%S} UTC: {answer.reason}"
-        for answer in gates.answers(state, action)
-    )
 
 
 def _warnings(
@@ -250,6 +243,7 @@ def _done_when(action: Action) -> tuple[str, ...]:
             found.append(f"validate succeeds: {action.file.validate}")
     if action.expect:
         found.append(f"the output matches {action.expect}")
+    found += [f"the check {name} turns green" for name in action.checks]
     found += [f"the output {o.match.value}: {o.text.strip()}" for o in action.outputs]
     for verify in action.verifies:
         where = f" on {verify.host}" if verify.host and verify.host != action.host else ""

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runbook_tui.core.run import Status
+from runbook_tui.core.run import CheckLook, Status
+from runbook_tui.core.text import clean_line
 from runbook_tui.core.verbs import next_action
+from runbook_tui.ports import CheckState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
+    from runbook_tui.checks.view import CheckView
     from runbook_tui.core.run import RunState
     from runbook_tui.engine.recorder import Recorder
     from runbook_tui.ports import Clock, Hosts, Net, Secrets
@@ -63,3 +67,15 @@ def phase_of(state: RunState) -> str:
         action = next(reversed(tuple(state.runbook.actions())), None)
     phase = state.runbook.phase_of(action.step) if action is not None else None
     return phase.name if phase is not None else ""
+
+
+def looks(views: Iterable[CheckView]) -> dict[str, CheckLook]:
+    """Give what the checks that can be measured say, for the gates on them; one that cannot says nothing."""
+    return {view.name: CheckLook(view.state, _said(view), view.since, view.eta) for view in views if view.measured}
+
+
+def _said(view: CheckView) -> str:
+    said = clean_line(view.value)
+    if view.state is not CheckState.UNKNOWN or view.known_at is None:
+        return said
+    return f"{said}; at {view.known_at:%H:%M:%S} UTC it was {view.known_state}: {clean_line(view.known)}"

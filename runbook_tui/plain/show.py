@@ -28,7 +28,7 @@ NEEDS_A_LOOK = (Status.UNKNOWN, Status.FAILED, Status.STOPPED, Status.NOT_RUN, S
 LIFTS = {
     HoldCode.WHEN: "set when=yes or set when=no answers it",
     HoldCode.ALT: "set alt=WAY chooses",
-    HoldCode.GATE: "look yourself, then: override WHAT YOU SAW",
+    HoldCode.GATE: "a green check lifts it; or look yourself, then: override WHAT YOU SAW",
 }
 """How a question that is no value of the runbook is answered."""
 

@@ -48,6 +48,11 @@ async def started(watched: Watched) -> AsyncIterator[Watch]:
         await watch.stop()
 
 
+async def looked(probe: Saying, times: int) -> None:
+    """Wait until the probe was asked so many times."""
+    await eventually(lambda: probe.looks == times)
+
+
 def state(watch: Watch, name: str = "a") -> CheckState:
     """Give the state that is shown."""
     (view,) = [view for view in watch.views() if view.name == name]
@@ -107,13 +112,14 @@ async def test_a_check_that_cannot_look_backs_off(failures: int, pause: float) -
     clock = HeldClock()
     probe = Saying(BLIND)
     async with started(Watched({"a": probe}, every=10, clock=clock)) as watch:
+        await eventually(lambda: bool(clock.sleepers))
         while probe.looks < failures:
-            looks = probe.looks
-            await eventually(lambda: bool(clock.sleepers))
+            before = probe.looks
             (view,) = watch.views()
             assert view.next is not None
             clock.advance((view.next - clock.now()).total_seconds())
-            await eventually(lambda before=looks: probe.looks > before)
+            await looked(probe, before + 1)
+            await eventually(lambda: bool(clock.sleepers))
         await eventually(lambda: watch.views()[0].next == clock.now() + timedelta(seconds=pause))
 
 
@@ -121,8 +127,6 @@ async def test_a_probe_may_say_when_it_is_worth_looking_again() -> None:
     """Its advice counts instead of the interval; what looked well again is back at its own pace."""
     clock = HeldClock()
     async with started(Watched({"a": Saying(replace(RED, again=7.0))}, every=60, clock=clock)) as watch:
-        await eventually(lambda: bool(clock.sleepers))
-        clock.advance(1)
         await eventually(lambda: watch.views()[0].next == clock.now() + timedelta(seconds=7))
 
 
@@ -132,8 +136,7 @@ async def test_a_look_that_is_asked_for_comes_at_once() -> None:
     probe = Saying(RED)
     async with started(Watched({"a": probe}, every=60, clock=clock)) as watch:
         await eventually(lambda: bool(clock.sleepers))
-        clock.advance(1)
-        await eventually(lambda: probe.looks == 1)
+        assert probe.looks == 1
         watch.refresh("a")
         await eventually(lambda: probe.looks == 2)
         await eventually(lambda: bool(clock.sleepers))

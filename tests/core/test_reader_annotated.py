@@ -91,6 +91,14 @@ def test_of_names_an_action_elsewhere() -> None:
     assert [(s.title, len(s.actions[0].verifies)) for s in runbook.steps()] == [("One step", 1)]
 
 
+def test_fences_for_several_systems_bear_the_steps_title() -> None:
+    """Where every fence says its `os=` only one of them applies, so the step's own words stay its title."""
+    freebsd = fence("a", "sh {.run host=old os=freebsd}")
+    runbook = annotated(step(freebsd, fence("b", "sh {.run host=old os=debian}")))
+    assert [a.title for a in runbook.actions()] == ["One step", "One step"]
+    assert "One step" not in [a.title for a in annotated(step(freebsd, fence("b"))).actions()]
+
+
 def test_several_fences_are_several_actions() -> None:
     """A step with several fences has as many actions in order; with one, the action bears the step's id."""
     runbook = annotated(step(fence("a"), fence("b", "sh {#second .run host=new}"), fence("c"), comment="#all"))
@@ -213,7 +221,6 @@ def test_an_unknown_host_of_the_author_is_asked_for() -> None:
 
 _EXAMPLES = {
     "gate": "sh {.run host=old gate=up}",
-    "check": "sh {.run host=old check=up}",
     "parallel": "sh {.run host=old parallel=4}",
     "sudo": "sh {.run host=old sudo}",
     "user": "sh {.run host=old user=root}",

@@ -35,7 +35,7 @@ async def test_a_gate_is_asked_and_overridden(tmp_path: Path) -> None:
         desk.say("yes")
         line = await desk.hear("^1.1 next: .*held because gate mx: is it so")
         assert "MX of plop␛[2J.example at the authoritative servers is there." in line
-        await desk.hear("^1.1 look yourself, then: override WHAT YOU SAW")
+        await desk.hear("^1.1 .*look yourself, then: override WHAT YOU SAW")
         desk.say("confirm", "override")
         await desk.hear("^1.1 refused: held: gate mx")
         await desk.hear("something is missing: override REASON")

@@ -11,6 +11,7 @@ from runbook_tui.adapters.clock import SystemClock
 from runbook_tui.adapters.local import LocalShell
 from runbook_tui.adapters.net import SystemNet
 from runbook_tui.adapters.runs import create_run, open_run
+from runbook_tui.checks import probes
 from runbook_tui.core.run import Status, Verb
 from runbook_tui.engine import Engine, Opening
 from tests.support.sight import KnownSecrets
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runbook_tui.adapters.run_folder import RunFolder
+    from runbook_tui.checks import ProbeFactory
     from runbook_tui.core.model import Host, Runbook
     from runbook_tui.ports import Clock, HostKey, Shell, ShellFactory
 
@@ -73,6 +75,7 @@ class Bench:
     shells: ShellFactory = local_shells
     variables: Mapping[str, str] = field(default_factory=dict)
     read_only: bool = False
+    make_probes: ProbeFactory = probes
     source_now: Runbook | None = None
     folder: RunFolder | None = None
 
@@ -91,7 +94,7 @@ class Bench:
         return Engine(
             runbook=self.runbook, opening=opening, journal=self.folder.journal(self.clock),
             outputs=self.folder.outputs(), shells=self.shells, clock=self.clock, read_only=self.read_only,
-            net=SystemNet(), secrets=KnownSecrets(), source_now=self.source_now,
+            net=SystemNet(), secrets=KnownSecrets(), make_probes=self.make_probes, source_now=self.source_now,
         )  # fmt: skip
 
     def leave(self) -> None:

@@ -198,6 +198,7 @@ def _merged(draft: ActionDraft, step: DraftStep, context: Context) -> ActionDraf
         cwd=merged.get("cwd", ""),
         needs=tuple(name.lstrip("#") for name in names_in(merged.get("needs", ""))),
         gates=tuple(dict.fromkeys(names_in(merged.get("gate", "")))),
+        checks=tuple(dict.fromkeys(names_in(merged.get("check", "")))),
         when=merged.get("when", "").strip(),
         alt=values.alternative(merged.get("alt", "")),
         optional=values.yes_or_no(merged.get("optional", "no")) is True,

@@ -130,6 +130,7 @@ def _marks(action: Action) -> str:
         f"only when: {action.when}" if action.when else "",
         f"a way for {action.alt[0]}: {action.alt[1]}" if action.alt else "",
         f"gates: {' '.join(action.gates)}" if action.gates else "",
+        f"green after it: {' '.join(action.checks)}" if action.checks else "",
     ]
     return "".join(f", {mark}" for mark in marks if mark)
 

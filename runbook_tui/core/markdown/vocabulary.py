@@ -24,7 +24,6 @@ STEP = "step"
 """The place of an item comment without a kind of its own: its attributes are the defaults of its fences."""
 
 NOT_BUILT = {
-    "check": "waiting for a check is not built yet",
     "parallel": "parallel items are not built yet",
     "sudo": "sudo is not built yet",
     "user": "running as another user is not built yet",

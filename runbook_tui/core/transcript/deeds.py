@@ -89,7 +89,8 @@ def _record_lines(state: RunState, record: ev.Record) -> list[str]:
             subject = f" of {plain(e.subject)}" if e.what == ev.Settlement.OS else ""
             return quoted([f"Settled {when}: {plain(e.what)}{subject} is {code(e.value)}."])
         case ev.GateOverridden() as e:
-            return quoted([f"**Gate {plain(e.gate)} overridden** {when} by {plain(e.by)}: {plain(e.reason)}"])
+            said = ["", f"The check said: {plain(e.said)}"] if e.said else []
+            return quoted([f"**Gate {plain(e.gate)} overridden** {when} by {plain(e.by)}: {plain(e.reason)}", *said])
         case _:
             return []
 
@@ -102,6 +103,8 @@ def _confirmed(state: RunState, e: ev.Confirmed, when: str) -> list[str]:
     head = [f"{what} {code(e.attempt)}: confirmed {when} by **{plain(e.by)}**{where}."]
     if e.typed:
         head += ["", f"Typed to confirm: {code(e.typed)}"]
+    for gate in e.gates:
+        head += ["", f"Gate {plain(gate)}"]
     for warning in e.warnings:
         head += ["", f"Warned: {plain(warning)}"]
     lines = quoted(head)
@@ -128,7 +131,7 @@ def _finished(state: RunState, e: ev.Finished, when: str) -> list[str]:
         return quoted([f"The wait was over {when}."])
     how = _how_it_ended(e.exit, e.signal)
     if e.outcome == ev.Outcome.VERIFYING:
-        return quoted([f"The command ended {when}: {how}. Its proof follows."])
+        return _verifying(state.runbook.action(e.action), e, when, how)
     outcome = "Done" if e.outcome == ev.Outcome.DONE else "Failed"
     if e.outcome == ev.Outcome.DONE and e.exit is None:
         outcome = "Outcome unknown"
@@ -139,6 +142,14 @@ def _finished(state: RunState, e: ev.Finished, when: str) -> list[str]:
     for proof in e.verifies:
         lines += ["", *quoted(["Proof:"]), "", *fence(proof)]
     return lines
+
+
+def _verifying(action: Action | None, e: ev.Finished, when: str, how: str) -> list[str]:
+    """Say what has still to be seen after the command itself: its proof, or that its check turns green."""
+    if action is None or not action.checks or len(e.verifies) < len(action.verifies):
+        return quoted([f"The command ended {when}: {how}. Its proof follows."])
+    names = " and ".join(plain(name) for name in action.checks)
+    return quoted([f"All but the check was seen {when}, the command's end too: {how}. {names} has to turn green."])
 
 
 def _how_it_ended(status: int | None, signal: str) -> str:
