@@ -116,9 +116,10 @@ class Builder:
             name = actions[0].explicit_id
         name = name or self._derived(step)
         self.step_ids[id(step)] = name
+        variants = all("os" in draft.action.attributes for draft in actions)  # of one action: only one of them applies
         for number, draft in enumerate(actions, 1):
             own = draft.explicit_id or (name if len(actions) == 1 else f"{name}.{number}")
-            title = step.title if len(actions) == 1 else draft.action.title
+            title = step.title if len(actions) == 1 or variants else draft.action.title
             draft.action = replace(draft.action, id=ActionId(own), step=StepId(name), title=title)
             if own in self.explicit:
                 self.targets.setdefault(own, draft)
