@@ -219,14 +219,24 @@ class Outside:
         raise last
 
     async def _hosts(self, mail: _Mail, names: Names) -> list[tuple[str, list[str]]]:
-        """Give the mail hosts by short name with their addresses."""
-        if mail.straight:
+        """Give the mail hosts by short name with their addresses.
+
+        Whoever has old's address in a configuration of their own keeps to it until the MX names old no more.
+        """
+        if mail.straight and await self._still_named(names):
             return [("old", [self._old])]
         try:
             hosts = [host for _, host in await names.mx(self._domain)]
             return [(host.removesuffix(f".{self._domain}"), await names.addresses(host)) for host in hosts]
         except NameNotFoundError as error:
             raise _BouncedError("sender", str(error)) from error
+
+    async def _still_named(self, names: Names) -> bool:
+        """Whether old is among the domain's mail hosts; it is as long as nobody answers otherwise."""
+        try:
+            return f"old.{self._domain}" in [host for _, host in await names.mx(self._domain)]
+        except LookupError:
+            return True
 
     async def _speak(self, mail: _Mail, address: str, source: str) -> None:
         """Hand the mail over in one SMTP session."""

@@ -92,6 +92,7 @@ class World:
     ledger: Ledger
     provider: Provider
     outside: Outside
+    authoritative: Authoritative
 
     def report(self) -> Report:
         """Ask the ledger."""
@@ -123,7 +124,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     await asyncio.gather(
         authoritative.start(), resolver.start(), old.open(f"{net}.11"), new.open(f"{net}.12")
     )
-    yield World(net, clock, old, new, resolver, ledger, provider, outside)
+    yield World(net, clock, old, new, resolver, ledger, provider, outside, authoritative)
     await outside.stop()
     await asyncio.gather(authoritative.stop(), resolver.stop(), old.close(), new.close())
 
@@ -141,11 +142,21 @@ async def test_mail_goes_to_the_best_mail_host(world: World) -> None:
 
 
 async def test_stragglers_go_straight_to_old(world: World) -> None:
-    """A sender with the old address in its configuration asks no name server."""
+    """A sender with the old address in its configuration uses it, also while no name server answers."""
     await world.resolver.stop()
     number = world.outside.send(way=Way.STRAIGHT)
     assert await world.outside.idle(10)
     assert world.old.taken == [number]
+
+
+async def test_stragglers_learn_when_the_mx_names_old_no_more(world: World) -> None:
+    """Once old has left the MX, who had its address in a configuration goes where everybody goes."""
+    zone = world.authoritative.zone_file
+    zone.write_text(zone.read_text(encoding="ascii").replace("    IN MX 20 old\n", ""), encoding="ascii")
+    world.authoritative.reload_zone()
+    number = world.outside.send(way=Way.STRAIGHT)
+    assert await world.outside.idle(10)
+    assert world.new.taken == [number]
 
 
 async def test_the_second_mail_host_is_used_when_the_first_does_not_answer(world: World) -> None:
