@@ -34,7 +34,7 @@ async def _do(keyring: Keyring, order: dict[str, str]) -> dict[str, Any]:
             return {"value": True}
         case "impatient":
             try:
-                return {"value": str(await asyncio.wait_for(keyring.get(name), 0.2))}
+                return {"value": str(await asyncio.wait_for(keyring.get(name), float(order["value"])))}
             except TimeoutError:
                 return {"value": "gave up"}
     raise AssertionError(order)
