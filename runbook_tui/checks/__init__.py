@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, cast
 
 from runbook_tui.checks.command import CommandProbe
 from runbook_tui.checks.disk import DiskProbe
-from runbook_tui.checks.later import NotBuiltProbe
+from runbook_tui.checks.later import NotBuiltProbe, NoValueProbe
 from runbook_tui.checks.queue import QueueProbe
 from runbook_tui.checks.service import ServiceProbe
 from runbook_tui.checks.ssh import SshProbe
-from runbook_tui.core.model import LOCAL, CheckSpec
-from runbook_tui.core.settle import resolve_all
+from runbook_tui.core.model import LOCAL, CheckSpec, LiteralSource
+from runbook_tui.core.settle import literal_value, mentioned, resolve_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,6 +59,27 @@ def probes(state: RunState) -> dict[str, tuple[CheckSpec, Probe]]:
             spec = CheckSpec(name=f"ssh-{host.name}", type="ssh", every=30.0, timeout=20.0, label=f"ssh {host.name}")
             found[spec.name] = (spec, SshProbe(host.name))
     for spec in state.runbook.checks:
-        make = TYPES.get(spec.type)
-        found[spec.name] = (spec, make(spec, partial(resolve_all, state)) if make else NotBuiltProbe(spec.type))
+        found[spec.name] = (spec, _probe(state, spec))
     return found
+
+
+def _probe(state: RunState, spec: CheckSpec) -> Probe:
+    make = TYPES.get(spec.type)
+    if make is None:
+        return NotBuiltProbe(spec.type)
+    texts = "\n".join(_texts([value for key, value in spec.options.items() if key != "secret"]))
+    missing = [
+        literal.text for literal in mentioned(texts, state.runbook.literals)
+        if literal.source not in {LiteralSource.SECRET, LiteralSource.GUESS} and literal_value(state, literal) is None
+    ]  # fmt: skip
+    return NoValueProbe(missing) if missing else make(spec, partial(resolve_all, state))
+
+
+def _texts(value: object) -> list[str]:
+    match value:
+        case str():
+            return [value]
+        case list():
+            return [text for item in value for text in _texts(item)]
+        case _:
+            return []

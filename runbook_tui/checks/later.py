@@ -1,4 +1,4 @@
-"""Stands in for the check types that FORMAT.md names and that cannot be measured yet."""
+"""Stand-ins that ask nobody: for types that cannot be measured yet, and for checks whose values are not known yet."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from runbook_tui.ports import CheckState, Probe, Reading
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runbook_tui.ports import Sight
 
 
@@ -24,3 +26,19 @@ class NotBuiltProbe(Probe):
     async def read(self, sight: Sight) -> Reading:  # noqa: ARG002 -- asks nobody
         """Say that it did not look."""
         return Reading(CheckState.UNKNOWN, f"checks of type {self._type} are not built yet")
+
+
+class NoValueProbe(Probe):
+    """Asks nobody as long as a word of the check's settings has no value."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._words = " and ".join(words)
+
+    @property
+    def asks(self) -> str:
+        """What is sent."""
+        return f"nothing before {self._words} has a value"
+
+    async def read(self, sight: Sight) -> Reading:  # noqa: ARG002 -- asks nobody
+        """Say what is missing."""
+        return Reading(CheckState.UNKNOWN, f"{self._words} has no value yet")

@@ -222,6 +222,10 @@ class Looker:
         except Exception as error:  # noqa: BLE001 -- the boundary: a fault of one check must not end the others
             return Reading(CheckState.UNKNOWN, f"the check itself failed: {type(error).__name__}", error=repr(error))
 
+    def take(self, probe: Probe) -> None:
+        """Look with another probe from now on."""
+        self._probe = probe
+
     def end(self) -> None:
         """End a look that swallowed its cancellation, which CPython's `wait_for` before 3.12 may do for it.
 

@@ -18,6 +18,7 @@ class SshProbe(Probe):
     """Connects when not connected. A refusal (key, login) is not tried again by itself: no login loops."""
 
     host: str
+    refused: str = ""
 
     @property
     def asks(self) -> str:
@@ -29,10 +30,14 @@ class SshProbe(Probe):
         found = sight.hosts.find(self.host)
         if found is None:
             return Reading(CheckState.UNKNOWN, f"nothing says how {self.host} is reached")
-        if found.link is Link.REFUSED:
-            return Reading(CheckState.FAIL, "refused; not tried again by itself", "see Hosts for why")
+        if found.link is Link.REFUSED and not sight.asked:
+            why = self.refused or "it was refused"
+            return Reading(CheckState.FAIL, why, f"{why}\nIt is not tried again by itself.")
         try:
             identity = await sight.hosts.identify(HostName(self.host))
         except HostError as error:
+            if found.link is Link.REFUSED:
+                self.refused = error.title
+                return Reading(CheckState.FAIL, error.title, str(error))
             return Reading(CheckState.UNKNOWN, error.title, error.detail)
         return Reading(CheckState.PASS, f"{identity.user}@{identity.name}", str(identity))

@@ -130,6 +130,17 @@ class Watch:
             check.wake.set()
         self._changed()
 
+    def remake(self, probes: Mapping[str, tuple[CheckSpec, Probe]]) -> None:
+        """Look with these probes from now on, because a value that they ask with has become another one."""
+        for name, (_, probe) in probes.items():
+            check = self._checks.get(name)
+            if check is not None and check.view.asks_lines != probe.asks_lines:
+                check.looker.take(probe)
+                check.view = replace(
+                    check.view, asks=probe.asks, asks_lines=probe.asks_lines, columns=probe.columns
+                )
+                self.renew([name], "looking again, as what it asks is another thing now")
+
     def renew_phase(self, phase: str) -> None:
         """Have the checks that expect something else in some phase look anew: the walk is in this phase now."""
         names = [name for name, check in self._checks.items() if check.spec.phases]

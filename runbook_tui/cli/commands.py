@@ -155,6 +155,30 @@ def _resume(run: str, wishes: Wishes) -> int:
     return go_on(run or last_run(unfinished=True), wishes)
 
 
+@app.command(epilog="Example: mailrunbook check move.md mx queue-old --var domain=example.org")
+def check(
+    runbook: Annotated[str, typer.Argument(metavar="RUNBOOK", help="A Markdown file, or a shipped runbook's name.")],
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", help="Only these checks.")] = None,
+    *,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C, one line for each turn.")] = False,
+    as_json: AsJson = False,
+    var: Annotated[list[str] | None, typer.Option("--var", metavar="NAME=VALUE", help="A variable's value.")] = None,
+    host: Annotated[
+        list[str] | None, typer.Option("--host", metavar="NAME=ssh://USER@ADDRESS:PORT", help="How a host is reached.")
+    ] = None,
+    secrets_fd: SecretsFd = None,
+) -> None:
+    """Look at a runbook's live checks: exit 0 when all pass, 4 when one could not look, else 1."""
+    wishes = Wishes(given=_given(secrets_fd))
+    hosts, variables = _pairs(host, "--host"), _pairs(var, "--var")
+    _, _, book = _read(runbook, tuple(hosts))
+    from runbook_tui.cli.checking import check as look  # noqa: PLC0415
+    from runbook_tui.cli.stage import life  # noqa: PLC0415
+
+    code = look(book, names or (), life(wishes), hosts=hosts, variables=variables, watch=watch, as_json=as_json)
+    raise typer.Exit(int(code))
+
+
 @app.command(epilog="Example: mailrunbook runs --json")
 def runs(as_json: AsJson = False) -> None:
     """List the runs, newest first."""

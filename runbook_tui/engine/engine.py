@@ -114,7 +114,7 @@ class Engine:
         self._walked: RunState | None = None
         self._phase = phase_of(self._recorder.state)
         self._watch = self._new_watch()
-        self._recorder.subscribe(self._follow_phase)
+        self._recorder.subscribe(self._follow_run)
         self._consented = False
         self._left = False
         self._feeds: dict[str, Feed] = {}
@@ -465,11 +465,13 @@ class Engine:
         self._shown = None
         self._recorder.notify()
 
-    def _follow_phase(self) -> None:
-        """Have checks that expect something else in another phase look anew when the walk comes there."""
+    def _follow_run(self) -> None:
+        """Have checks look anew that ask or expect something else since a value was given or a phase was reached."""
         if (base := self._recorder.state) is self._walked:
             return
-        self._walked = base
+        before, self._walked = self._walked, base
+        if before is not None and (before.answers.literals, before.hosts) != (base.answers.literals, base.hosts):
+            self._watch.remake(self._make_probes(base))
         if (phase := phase_of(base)) != self._phase:
             self._phase = phase
             if self._watch.running:

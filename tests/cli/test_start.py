@@ -12,7 +12,7 @@ from runbook_tui import __version__
 from tests.support.talk import environment, finished, program
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("run", "resume", "runs", "status", "outline", "lint", "export", "verify")
+COMMANDS = ("run", "resume", "check", "runs", "status", "outline", "lint", "export", "verify")
 
 
 def test_the_version_needs_nothing_at_all(tmp_path: Path) -> None:
