@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 from runbook_tui.core.applies import not_for, step_settled
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from runbook_tui.engine import Engine
 
 OPERATOR = "scripted operator"
+QUEUES_RETRY = 900.0
+"""World seconds after which every deferred mail has been tried again."""
 
 
 class ScriptedOperator:
@@ -111,9 +114,10 @@ class ScriptedOperator:
             return
         edited = None
         if mistake is not None and action.step in mistake.rewritten:
-            verb, edited = Verb.EDIT, now.text.replace(mistake.rewritten[action.step], "")
+            verb, edited = Verb.EDIT, re.sub(mistake.rewritten[action.step], "", now.text)
         if mistake is not None and verb is Verb.RETRY:
-            await self._world.advance(mistake.lingers)
+            await self._world.advance(QUEUES_RETRY)
+            await asyncio.sleep(mistake.lingers)
         proposal = await engine.propose(action.id, verb, edited)
         await engine.confirm(proposal, proposal.wants)
         if now.kind is ActionKind.WAIT:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 class Mistake:
     """One mistake, by step ids. `about` says what is wrong and where MIGRATION.md tells what it costs.
 
-    `rewritten` gives, a step, the words of its command that are left out; `left_out` is never done; `late` gives, a
-    step, the one after which it is done after all. `lingers` is how many world seconds pass before that.
+    `rewritten` gives, a step, the pattern of what is left out of its command; `left_out` is never done; `late` gives, a
+    step, the one after which it is done after all. `lingers` is how many real seconds pass before that: time for mails
+    to go wrong in.
     """
 
     name: str
@@ -35,7 +36,7 @@ MISTAKES: Mapping[str, Mistake] = {
         Mistake(
             "relay_domains",
             "new is not told for which domain it accepts mail (section 0, item 1)",
-            rewritten={"postfix-relay": "'relay_domains = domain.tld'"},
+            rewritten={"postfix-relay": r"'relay_domains = [^']*'"},
             left_out=frozenset({"probe"}),
         ),
         Mistake(
@@ -43,14 +44,14 @@ MISTAKES: Mapping[str, Mistake] = {
             "old passes to new while new still passes to old (section 0, item 3)",
             left_out=frozenset({"loop-guard"}),
             late={"takeover": "old-relays", "flush": "old-relays"},
-            lingers=900.0,
+            lingers=4.0,
         ),
         Mistake(
             "final-before-rsync",
             "new keeps the mail before the last copy, which deletes it (section 0, item 3)",
             left_out=frozenset({"guard", "audit"}),
             late={"final-copy": "flush"},
-            lingers=900.0,
+            lingers=4.0,
         ),
     )
 }
