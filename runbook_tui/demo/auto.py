@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING
 
 from runbook_tui.core.applies import not_for, step_settled
@@ -114,7 +113,7 @@ class ScriptedOperator:
             return
         edited = None
         if mistake is not None and action.step in mistake.rewritten:
-            verb, edited = Verb.EDIT, re.sub(mistake.rewritten[action.step], "", now.text)
+            verb, edited = Verb.EDIT, mistake.written(action.step, now.text)
         if mistake is not None and verb is Verb.RETRY:
             await self._world.advance(QUEUES_RETRY)
             await asyncio.sleep(mistake.lingers)

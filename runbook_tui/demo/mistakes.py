@@ -6,6 +6,7 @@ leaves guards out or does steps too late, and goes on where the runbook's own pr
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,17 +18,23 @@ if TYPE_CHECKING:
 class Mistake:
     """One mistake, by step ids. `about` says what is wrong and where MIGRATION.md tells what it costs.
 
-    `rewritten` gives, a step, the pattern of what is left out of its command; `left_out` is never done; `late` gives, a
+    `rewritten` gives, a step, patterns of its command and what is written instead; `left_out` is never done; `late` gives, a
     step, the one after which it is done after all. `lingers` is how many real seconds pass before that: time for mails
     to go wrong in.
     """
 
     name: str
     about: str
-    rewritten: Mapping[str, str] = field(default_factory=dict)
+    rewritten: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     left_out: frozenset[str] = frozenset()
     late: Mapping[str, str] = field(default_factory=dict)
     lingers: float = 0.0
+
+    def written(self, step: str, command: str) -> str:
+        """Give the command as this operator writes it."""
+        for pattern, instead in self.rewritten.get(step, ()):
+            command = re.sub(pattern, instead, command)
+        return command
 
 
 MISTAKES: Mapping[str, Mistake] = {
@@ -35,8 +42,13 @@ MISTAKES: Mapping[str, Mistake] = {
     for mistake in (
         Mistake(
             "relay_domains",
-            "new is not told for which domain it accepts mail (section 0, item 1)",
-            rewritten={"postfix-relay": r"'relay_domains = [^']*'"},
+            "new is not told for which domain it accepts mail, and has no safety net (section 0, items 1 and 2)",
+            rewritten={
+                "postfix-relay": (
+                    (r"'relay_domains = [^']*'|'soft_bounce = yes'", ""),
+                    ("defer_unauth_destination", "reject_unauth_destination"),
+                )
+            },
             left_out=frozenset({"probe"}),
         ),
         Mistake(
@@ -44,7 +56,7 @@ MISTAKES: Mapping[str, Mistake] = {
             "old passes to new while new still passes to old (section 0, item 3)",
             left_out=frozenset({"loop-guard"}),
             late={"takeover": "old-relays", "flush": "old-relays"},
-            lingers=4.0,
+            lingers=12.0,
         ),
         Mistake(
             "final-before-rsync",
