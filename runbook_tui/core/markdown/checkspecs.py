@@ -27,8 +27,8 @@ class CheckType:
 TYPES = {
     "ssh": CheckType(("host",)),
     "command": CheckType(("host", "run"), ("exit", "expect")),
-    "mx": CheckType(("name",), ("expect", "was", "ttl-was", "changed-by", "at")),
-    "dns": CheckType(("record", "name"), ("at", "expect")),
+    "mx": CheckType(("name",), ("record", "expect", "was", "ttl-was", "changed-by", "at", "nameservers")),
+    "dns": CheckType(("record", "name"), ("at", "nameservers", "expect")),
     "queue": CheckType(("host",), ("max",)),
     "imap": CheckType(("host",), ("port", "user", "secret", "select", "against")),
     "tcp": CheckType(("host", "port"), ("expect",)),

@@ -1,0 +1,58 @@
+"""Whether a sender can use the names that an MX leads to: no alias, an address, reachable from outside."""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from runbook_tui.checks.held import TARGET, Holds, Seen
+from runbook_tui.checks.propagation import Verdict
+from runbook_tui.core.lookup import Question, absolute, negative_ttl, records
+from runbook_tui.ports import CheckState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runbook_tui.checks.servers import Place
+    from runbook_tui.core.lookup import Reply
+    from runbook_tui.ports import Dns
+
+PATIENCE = 3.0
+
+
+async def targets(dns: Dns, names: Sequence[str], asked: Sequence[Place], now: datetime) -> list[Verdict]:
+    """Look each name up at one or more resolvers and judge it; `asked` empty: nothing is judged."""
+    pairs = [(name, rdtype) for name in names for rdtype in ("A", "AAAA")]
+    questions = [Question(p.address, name, rdtype, p.port) for name, rdtype in pairs for p in asked]
+    answers = await dns.sweep(questions, PATIENCE)
+    public = any(not place.is_private for place in asked)
+    found = []
+    for place, name in enumerate(names if asked else ()):
+        mine = answers[2 * place * len(asked) : 2 * (place + 1) * len(asked)]
+        found.append(judge(name, [answer.reply for answer in mine if answer.reply is not None], now, public=public))
+    return found
+
+
+def judge(name: str, replies: Sequence[Reply], now: datetime, *, public: bool) -> Verdict:
+    """Judge a name by what was said of its A and AAAA. `public`: who was asked sees the world as others do."""
+    good = [reply for reply in replies if reply.rcode in {"NOERROR", "NXDOMAIN"}]
+    values = sorted({r.value for reply in good for r in reply.answer if r.rdtype in {"A", "AAAA"}})
+    text = ", ".join(values)
+    if not good:
+        seen = Seen(name, TARGET, Holds.SILENT)
+        return Verdict(seen, CheckState.UNKNOWN, "its addresses could not be looked up")
+    if any(records(reply.answer, "CNAME", name) for reply in good):
+        # RFC 2181 10.3, RFC 5321 5.1
+        return Verdict(Seen(name, TARGET, Holds.OTHER, text), CheckState.FAIL, "an alias (CNAME): no MX may lead there")
+    if not values:
+        ttl = max((negative_ttl(reply) or 0 for reply in good), default=0)
+        seen = Seen(absolute(name), TARGET, Holds.NONE, ttl=ttl)
+        if any(reply.authoritative for reply in good) or not ttl:
+            return Verdict(seen, CheckState.FAIL, "it has no address")
+        return Verdict(seen, CheckState.PENDING, "it has no address there yet", now + timedelta(seconds=ttl))
+    inside = [value for value in values if ipaddress.ip_address(value).is_private]
+    seen = Seen(name, TARGET, Holds.NEW, text, min(r.ttl for reply in good for r in reply.answer))
+    if inside and public:
+        return Verdict(seen, CheckState.WARN, f"{inside[0]} cannot be reached from outside")
+    return Verdict(seen, CheckState.PASS)
