@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class Mistake:
     """One mistake, by step ids. `about` says what is wrong and where MIGRATION.md tells what it costs.
 
-    `rewritten` gives, a step, patterns of its command and what is written instead; `left_out` is never done; `late` gives, a
-    step, the one after which it is done after all. `lingers` is how many real seconds pass before that: time for mails
-    to go wrong in.
+    `rewritten` gives, a step, patterns of its command and what is written instead; `left_out` is never done; `late`
+    gives, a step, the one after which it is done after all. `lingers` is how many real seconds pass before that: time
+    for mails to go wrong in.
     """
 
     name: str
