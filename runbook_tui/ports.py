@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from runbook_tui.core.events import Event, Record
+    from runbook_tui.core.knock import Knock
     from runbook_tui.core.lookup import Answer, Question
     from runbook_tui.core.model import Host, HostName
     from runbook_tui.core.rehearsal import Fault, WorldView
@@ -290,12 +291,23 @@ class Dns(Protocol):
         """Give the addresses this machine itself asks; empty when that cannot be told."""
 
 
+class MailDoors(Protocol):
+    """Port 25 of the world's mail servers."""
+
+    async def knock(self, address: str, port: int = 25) -> Knock:
+        """Say what an address does with who comes to bring mail, within a few seconds. Never raises for it."""
+
+
 class Net(Protocol):
     """The network as the operator's machine reaches it, beside SSH: one member for each protocol checks speak."""
 
     @property
     def dns(self) -> Dns:
         """Name servers."""
+
+    @property
+    def doors(self) -> MailDoors:
+        """Mail servers' doors."""
 
 
 class Sight(Protocol):

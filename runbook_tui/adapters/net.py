@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runbook_tui.adapters.dns_system import SystemDns
+from runbook_tui.adapters.mail_door import SystemDoors
 
 if TYPE_CHECKING:
-    from runbook_tui.ports import Dns
+    from runbook_tui.ports import Dns, MailDoors
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +17,4 @@ class SystemNet:
     """This machine's own network; what a protocol needs is loaded when it is first used."""
 
     dns: Dns = field(default_factory=SystemDns)
+    doors: MailDoors = field(default_factory=SystemDoors)

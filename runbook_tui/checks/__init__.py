@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, cast
 
 from runbook_tui.checks.command import CommandProbe
 from runbook_tui.checks.disk import DiskProbe
+from runbook_tui.checks.dns import DnsProbe
 from runbook_tui.checks.later import NotBuiltProbe, NoValueProbe
+from runbook_tui.checks.mx import MxProbe
+from runbook_tui.checks.outage import OutageProbe
 from runbook_tui.checks.queue import QueueProbe
+from runbook_tui.checks.routes import RoutesProbe
 from runbook_tui.checks.service import ServiceProbe
 from runbook_tui.checks.ssh import SshProbe
 from runbook_tui.core.model import LOCAL, CheckSpec, LiteralSource
@@ -43,9 +47,13 @@ def _command(spec: CheckSpec, resolve: Resolve) -> Probe:
 TYPES: Mapping[str, Make] = {
     "ssh": _ssh,
     "command": _command,
+    "mx": MxProbe.of,
+    "dns": DnsProbe.of,
     "queue": QueueProbe.of,
     "disk": DiskProbe.of,
     "service": ServiceProbe.of,
+    "routes": RoutesProbe.of,
+    "outage": OutageProbe.of,
 }
 """How the probe of each type is made from its front matter."""
 

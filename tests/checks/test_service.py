@@ -79,7 +79,8 @@ def test_what_should_be(phase: object, expect: object, boot: object, wanted: Wan
 
 @pytest.mark.parametrize(("runs", "boot", "state"), [
     (Runs.DOWN, Boot.OFF, "PASS"), (Runs.UP, Boot.OFF, "FAIL"), (Runs.DOWN, Boot.ON, "FAIL"),
-    (None, Boot.OFF, "UNKNOWN"), (Runs.DOWN, None, "UNKNOWN"), (Runs.TURNING, Boot.OFF, "PENDING"), (Runs.DOWN, Boot.OTHERS, "WARN"),
+    (None, Boot.OFF, "UNKNOWN"), (Runs.DOWN, None, "UNKNOWN"),
+    (Runs.TURNING, Boot.OFF, "PENDING"), (Runs.DOWN, Boot.OTHERS, "WARN"),
 ])  # fmt: skip
 def test_down_and_not_back_after_a_reboot(runs: Runs | None, boot: Boot | None, state: str) -> None:
     """Both must hold, and what could not be told is never green."""
