@@ -56,7 +56,7 @@ MISTAKES: Mapping[str, Mistake] = {
             "old passes to new while new still passes to old (section 0, item 3)",
             left_out=frozenset({"loop-guard"}),
             late={"takeover": "old-relays", "flush": "old-relays"},
-            lingers=12.0,
+            lingers=30.0,
         ),
         Mistake(
             "final-before-rsync",
