@@ -115,14 +115,20 @@ class ScriptedOperator:
         if mistake is not None and action.step in mistake.rewritten:
             verb, edited = Verb.EDIT, mistake.written(action.step, now.text)
         if mistake is not None and verb is Verb.RETRY:
-            await self._world.advance(QUEUES_RETRY)
-            await asyncio.sleep(mistake.lingers)
+            await self._linger(mistake.lingers)
         proposal = await engine.propose(action.id, verb, edited)
         await engine.confirm(proposal, proposal.wants)
         if now.kind is ActionKind.WAIT:
             await self._sit_out(action)
         await engine.idle()
         await self._judge(action, proposal)
+
+    async def _linger(self, longest: float) -> None:
+        """Let a mistake work: every queue tries again, and real time passes until a mail has bounced."""
+        await self._world.advance(QUEUES_RETRY)
+        end = asyncio.get_running_loop().time() + longest
+        while asyncio.get_running_loop().time() < end and not (await self._world.look()).mails.bounced:
+            await asyncio.sleep(0.2)
 
     async def _judge(self, action: Action, proposal: Proposal) -> None:
         """Go on when it is done; else stop, or go on all the same where that is the mistake."""

@@ -19,8 +19,8 @@ class Mistake:
     """One mistake, by step ids. `about` says what is wrong and where MIGRATION.md tells what it costs.
 
     `rewritten` gives, a step, patterns of its command and what is written instead; `left_out` is never done; `late`
-    gives, a step, the one after which it is done after all. `lingers` is how many real seconds pass before that: time
-    for mails to go wrong in.
+    gives, a step, the one after which it is done after all. `lingers` is how many real seconds may pass before
+    that, until the first mail has bounced.
     """
 
     name: str
@@ -37,6 +37,8 @@ class Mistake:
         return command
 
 
+_NO_NET = ("'soft_bounce = yes'", "")
+
 MISTAKES: Mapping[str, Mistake] = {
     mistake.name: mistake
     for mistake in (
@@ -45,7 +47,8 @@ MISTAKES: Mapping[str, Mistake] = {
             "new is not told for which domain it accepts mail, and has no safety net (section 0, items 1 and 2)",
             rewritten={
                 "postfix-relay": (
-                    (r"'relay_domains = [^']*'|'soft_bounce = yes'", ""),
+                    _NO_NET,
+                    (r"'relay_domains = [^']*'", ""),
                     ("defer_unauth_destination", "reject_unauth_destination"),
                 )
             },
@@ -53,7 +56,8 @@ MISTAKES: Mapping[str, Mistake] = {
         ),
         Mistake(
             "loop",
-            "old passes to new while new still passes to old (section 0, item 3)",
+            "old passes to new while new still passes to old, and no safety net (section 0, items 2 and 3)",
+            rewritten={"postfix-relay": (_NO_NET,), "old-relays": (_NO_NET,)},
             left_out=frozenset({"loop-guard"}),
             late={"takeover": "old-relays", "flush": "old-relays"},
             lingers=30.0,
