@@ -96,7 +96,8 @@ class MxProbe(Probe):
         resolvers = await self.servers.resolvers(sight)
         zone, asked, hosts, targeted = await asyncio.gather(
             self.servers.ask_zone(sight, resolvers), self.servers.ask_resolvers(sight, resolvers, ASKS),
-            self.servers.ask_hosts(sight), targets(sight.net.dns, self._targets, resolvers[:3], sight.now),
+            self.servers.ask_hosts(sight),
+            targets(sight, self._targets, resolvers[:3], self.servers.patience),
         )  # fmt: skip
         found = [with_soa(seen(z.place, ZONE_SERVER, z.answer, self.wanted), z.soa.reply) for z in zone]
         for place, answers in zip(resolvers, asked, strict=True):

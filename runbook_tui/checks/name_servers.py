@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from runbook_tui.ports import Sight
 
 PATIENCE = 3.0
+"""Seconds for an answer, two resends included."""
 ZONE_KEPT = 300.0
 """Seconds for which the list of the zone's servers is believed."""
 
@@ -33,7 +34,7 @@ class ZoneAnswer:
 
 @dataclass(slots=True)
 class NameServers:
-    """Asks for `rdtype` of `name`. `port` is that of servers which are found, not named.
+    """Asks for `rdtype` of `name`. `port` is that of servers which are found, not named; `patience` is seconds.
 
     `zone` is the zone as it was last found; `child` are the servers that it names itself.
     """
@@ -42,6 +43,7 @@ class NameServers:
     rdtype: str
     at: At
     port: int = DNS_PORT
+    patience: float = PATIENCE
     zone: Zone | None = None
     child: frozenset[str] = frozenset()
     _zone_until: float = 0.0
@@ -88,7 +90,7 @@ class NameServers:
             places = zone.places
         asked = ((self.name, self.rdtype), (self.name, "SOA"), (self.zone.name if self.zone else self.name, "NS"))
         questions = [Question(p.address, name, kind, p.port, recurse=False) for p in places for name, kind in asked]
-        answers = await sight.net.dns.sweep(questions, PATIENCE)
+        answers = await sight.net.dns.sweep(questions, self.patience)
         said = [answer.reply for answer in answers[2::3]]
         self.child = frozenset(r.value for reply in said if reply for r in records(reply.answer, "NS"))
         return [ZoneAnswer(str(p), *answers[3 * n : 3 * n + 2]) for n, p in enumerate(places)]
@@ -106,7 +108,7 @@ class NameServers:
     async def ask_resolvers(self, sight: Sight, resolvers: Sequence[Place], times: int = 1) -> list[list[Answer]]:
         """Ask every resolver so many times at once; give its answers together."""
         questions = [Question(p.address, self.name, self.rdtype, p.port) for p in resolvers for _ in range(times)]
-        answers = await sight.net.dns.sweep(questions, PATIENCE)
+        answers = await sight.net.dns.sweep(questions, self.patience)
         return [list(answers[n * times : (n + 1) * times]) for n in range(len(resolvers))]
 
     async def ask_hosts(self, sight: Sight) -> list[Answer]:

@@ -65,7 +65,7 @@ def disagree(servers: Sequence[Seen]) -> bool:
 def verdicts(servers: Sequence[Seen], change: Change, now: datetime) -> list[Verdict]:
     """Judge every server in the light of the others."""
     zone = _Zone(tuple(one for one in servers if one.kind == ZONE_SERVER))
-    moved = change.at is not None or any(one.holds is Holds.NEW for one in servers)
+    moved = change.at is not None or any(one.holds is Holds.NEW or one.share for one in servers)
     zone_is_old = bool(zone.servers) and not any(one.holds is Holds.NEW for one in zone.servers)
     found = []
     for one in servers:

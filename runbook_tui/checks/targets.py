@@ -16,21 +16,20 @@ if TYPE_CHECKING:
 
     from runbook_tui.checks.servers import Place
     from runbook_tui.core.lookup import Reply
-    from runbook_tui.ports import Dns
-
-PATIENCE = 3.0
+    from runbook_tui.ports import Sight
 
 
-async def targets(dns: Dns, names: Sequence[str], asked: Sequence[Place], now: datetime) -> list[Verdict]:
-    """Look each name up at one or more resolvers and judge it; `asked` empty: nothing is judged."""
+async def targets(sight: Sight, names: Sequence[str], asked: Sequence[Place], patience: float) -> list[Verdict]:
+    """Look each name up at some resolvers, within `patience` seconds, and judge it; nobody to ask: no verdict."""
     pairs = [(name, rdtype) for name in names for rdtype in ("A", "AAAA")]
     questions = [Question(p.address, name, rdtype, p.port) for name, rdtype in pairs for p in asked]
-    answers = await dns.sweep(questions, PATIENCE)
+    answers = await sight.net.dns.sweep(questions, patience)
     public = any(not place.is_private for place in asked)
     found = []
     for place, name in enumerate(names if asked else ()):
         mine = answers[2 * place * len(asked) : 2 * (place + 1) * len(asked)]
-        found.append(judge(name, [answer.reply for answer in mine if answer.reply is not None], now, public=public))
+        replies = [answer.reply for answer in mine if answer.reply is not None]
+        found.append(judge(name, replies, sight.now, public=public))
     return found
 
 

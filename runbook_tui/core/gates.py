@@ -71,7 +71,8 @@ def measured(check: CheckSpec, put: Callable[[str], str], phase: str = "") -> st
 
 
 def _mx(o: Options) -> str:
-    return _record(o["record"] or "MX", o) + o.part(", and no cache still holds ", "was", o.part(" (its TTL was ", "ttl-was", ")"))
+    old = o.part(", and no cache still holds ", "was", o.part(" (its TTL was ", "ttl-was", ")"))
+    return _record(o["record"] or "MX", o) + old
 
 
 def _dns(o: Options) -> str:

@@ -75,10 +75,11 @@ class Bind:
         )  # fmt: skip
 
     def change(self, mx: str, more: str = "") -> None:
-        """Change the MX at the primary, as an admin does."""
+        """Change the MX at the primary, as an admin does; with NOTIFY the secondary has it as well."""
         self.write_zone(mx, more)
         self.running[PRIMARY].send_signal(signal.SIGHUP)
-        self.wait(PRIMARY, serial=self.serial)
+        for number in (PRIMARY, SECONDARY) if self.notify else (PRIMARY,):
+            self.wait(number, serial=self.serial)
 
     def start(self) -> None:
         """Write everything and start all."""
