@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shlex
 from dataclasses import dataclass, replace
@@ -78,10 +79,14 @@ class RoutesProbe(Probe):
 
     async def read(self, sight: Sight) -> Reading:
         """Look once."""
-        try:
-            hosts = distinct([await look_at(sight, host, self.name) for host in self.on if host != LOCAL])
-        except HostError as error:
-            return blind(error)
+        looks = (look_at(sight, host, self.name) for host in self.on if host != LOCAL)
+        looked = await asyncio.gather(*looks, return_exceptions=True)
+        for one in looked:
+            if isinstance(one, HostError):
+                return blind(one)
+            if isinstance(one, BaseException):
+                raise one
+        hosts = distinct([one for one in looked if isinstance(one, MailHost)])
         try:
             mx: tuple[Exchanger, ...] | None = await exchangers(sight.net.dns, self.name)
         except HostError as error:

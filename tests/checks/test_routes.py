@@ -281,6 +281,7 @@ class TestRealPostfix:
             config = folder / name
             config.mkdir(exist_ok=True)
             (config / "main.cf").write_text(MAIN_CF.format(name=name, more=more))
+            os.utime(config / "main.cf", (1, 1))  # Postfix waits for a file of this very second to come to rest
             (config / "master.cf").write_text("")
         probe = RoutesProbe.of(CheckSpec("routes", "routes", {"name": "Example.test.", "hosts": ["new", "old"]}), str)
         return await probe.read(sight)
