@@ -12,7 +12,7 @@ from runbook_tui.core.run import Status
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runbook_tui.core.model import Action, CheckSpec
+    from runbook_tui.core.model import Action, ActionId, CheckSpec
     from runbook_tui.core.run import CheckLook, CheckReading, GateAnswer, RunState
 
 IMAP_PORT, SMTP_PORT = 143, 25
@@ -222,7 +222,7 @@ DONE = frozenset({Status.DONE, Status.BY_HAND})
 
 
 def turned(state: RunState, check: str, reading: CheckReading) -> RunState:
-    """Take in a check's turn: what is done behind its gate is asked about again, or not any more."""
+    """Take in a check's turn: what is done, or runs, behind its gate is asked about again, or not any more."""
     found = dict(state.reopened)
     for action in state.runbook.actions():
         key = (action.id, check)
@@ -230,7 +230,7 @@ def turned(state: RunState, check: str, reading: CheckReading) -> RunState:
             continue
         if not _is_red(state, check, reading):
             found.pop(key, None)
-        elif state.of(action.id).status in DONE and (action.written_id, check) not in state.gates:
+        elif state.of(action.id).status in {*DONE, Status.RUNNING} and (action.written_id, check) not in state.gates:
             found.setdefault(key, reading)
     return state if found == state.reopened else replace(state, reopened=MappingProxyType(found))
 
@@ -252,3 +252,10 @@ def reopened(state: RunState, action: Action) -> list[tuple[str, CheckReading]]:
     if state.of(action.id).status not in DONE:
         return []
     return [(gate, state.reopened[action.id, gate]) for gate in action.gates if (action.id, gate) in state.reopened]
+
+
+def all_reopened(state: RunState) -> dict[tuple[ActionId, str], CheckReading]:
+    """Give every gate that turned red behind an action that is done by now, by action and gate."""
+    return {
+        (action.id, gate): reading for action in state.runbook.actions() for gate, reading in reopened(state, action)
+    } if state.reopened else {}  # fmt: skip

@@ -32,6 +32,7 @@ from runbook_tui.engine.waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
+    from datetime import datetime
 
     from runbook_tui.checks import ProbeFactory
     from runbook_tui.checks.view import CheckView
@@ -130,6 +131,11 @@ class Engine:
         if self._shown is None or self._shown_of is not base:
             self._shown, self._shown_of = replace(base, looks=self._looks), base
         return self._shown
+
+    @property
+    def now(self) -> datetime:
+        """The wall clock of this run, aware UTC: ages and ETAs are counted by it."""
+        return self._clock.now()
 
     @property
     def read_only(self) -> bool:

@@ -55,7 +55,7 @@ async def obey(engine: Engine, out: Output, order: Order, action: str) -> None:
         case Word.TRUST:
             await _trust(engine, out, order.rest)
         case Word.CHECKS:
-            _say(out, show.checks(engine.checks()))
+            _checks(engine, out, order.rest)
         case Word.EXPORT:
             _export(engine, out, order.rest)
         case Word.HELP:
@@ -81,6 +81,20 @@ async def _stop(engine: Engine, out: Output, *, kill: bool) -> None:
     out.line(clean_line(await engine.stop(kill=kill)))
     if engine.kill_offered:
         out.line("something of it lives on; stop kill sends KILL")
+
+
+def _checks(engine: Engine, out: Output, name: str) -> None:
+    """Say what the checks say; of one that is named everything, and have it look now."""
+    views = engine.checks()
+    if not name:
+        _say(out, show.checks(views, engine.now))
+        return
+    view = next((view for view in views if view.name == name), None)
+    if view is None:
+        known = ", ".join(clean_line(view.name) for view in views) or "none"
+        raise Refused(f"there is no check {name}", f"Checks: {known}.")
+    _say(out, show.check(view, engine.now))
+    engine.look_again(name)
 
 
 def _say(out: Output, lines: list[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runbook_tui.core.applies import NOT_HERE, applying, not_for
+from runbook_tui.core.gates import all_reopened, reopened
 from runbook_tui.core.markdown.drift import Drift
 from runbook_tui.core.model import ActionKind, HoldCode
 from runbook_tui.core.proposal import YES
@@ -15,11 +16,12 @@ from runbook_tui.plain.words import USAGE, Word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from runbook_tui.checks.view import CheckView
     from runbook_tui.core.model import Action, Step
     from runbook_tui.core.proposal import Proposal
-    from runbook_tui.core.run import RunState
+    from runbook_tui.core.run import CheckReading, RunState
     from runbook_tui.engine import Activity, HostView
 
 NEEDS_A_LOOK = (Status.UNKNOWN, Status.FAILED, Status.STOPPED, Status.NOT_RUN, Status.UNDONE)
@@ -99,9 +101,16 @@ def here(state: RunState, action: Action, word_: str) -> list[str]:
     if action.optional and mine.status not in SETTLED:
         lines.append(f"{number} optional: skip alone leaves it out")
     lines += [f"{number} {lifts}" for code, lifts in LIFTS.items() if any(hold.code is code for hold in held)]
+    lines += [f"{number} {reopened_gate(gate, said)}" for gate, said in reopened(state, action)]
     if mine.status is Status.UNKNOWN:
         lines.append(f"{number} how it ended is not known; retry asks for {RERUN_WORD}, done NOTE says you looked")
     return lines
+
+
+def reopened_gate(gate: str, said: CheckReading) -> str:
+    """Say that a gate turned red after its step was done, and what answers it."""
+    seen = f"{said.state} since this was done: {clean_line(said.value)}"
+    return f"GATE {clean_line(gate)} is {seen}; override REASON answers it"
 
 
 def step_text(step: Step, number: str) -> list[str]:
@@ -185,6 +194,10 @@ def status(state: RunState, activity: Activity | None) -> list[str]:
         until = wait.until.strftime("%Y-%m-%d %H:%M:%S UTC") if wait.until else ""
         lines.append(f"{number_of(state, wait.action)} waiting until {until}")
     lines += [
+        f"{number_of(state, action)} {reopened_gate(gate, said)}"
+        for (action, gate), said in all_reopened(state).items()
+    ]
+    lines += [
         _stands(state, action) for action in state.runbook.actions() if state.of(action.id).status in NEEDS_A_LOOK
     ]
     return lines
@@ -206,14 +219,37 @@ def hosts(views: Iterable[HostView]) -> list[str]:
     return lines or ["the runbook names no hosts"]
 
 
-def checks(views: Iterable[CheckView]) -> list[str]:
-    """Give each live check: state, value, since when."""
-    lines = []
-    for view in views:
-        since = f" since {view.since.strftime('%H:%M:%S UTC')}" if view.since else ""
-        label = f" ({clean_line(view.label)})" if view.label else ""
-        lines.append(f"check {clean_line(view.name)}{label} {view.state}{since}: {clean_line(view.value)}")
-    return lines or ["there are no live checks"]
+def checks(views: Iterable[CheckView], now: datetime) -> list[str]:
+    """Give each live check: state, value, until when, since when."""
+    return [_check(view, now) for view in views] or ["there are no live checks"]
+
+
+def _check(view: CheckView, now: datetime) -> str:
+    since = f" since {view.since.strftime('%H:%M:%S UTC')}" if view.since else ""
+    label = f" ({clean_line(view.label)})" if view.label not in {"", view.name} else ""
+    eta = f"; by {view.eta.strftime('%Y-%m-%d %H:%M:%S UTC')}" if view.eta else ""
+    return f"check {clean_line(view.name)}{label} {view.state}{since}: {clean_line(view.said(now))}{eta}"
+
+
+def check(view: CheckView, now: datetime) -> list[str]:
+    """Give all that is known of a check: what it asks, its table, its last error, when it looks again."""
+    name = clean_line(view.name)
+    lines = [_check(view, now), *(f"check {name} asks {clean_line(line)}" for line in view.asks_lines)]
+    if view.rows and view.columns:
+        lines.append(f"check {name} | {' | '.join(clean_line(head) for head in view.columns)}")
+    for row in view.rows:
+        state = f" | {row.state}" if row.state else ""
+        lines.append(f"check {name} | {' | '.join(clean_line(cell) for cell in row.cells)}{state}")
+    if not view.rows:
+        lines += _many(f"check {name}", "saw", view.detail)
+    if view.error_at is not None:
+        lines.append(f"check {name} last error {view.error_at.strftime('%H:%M:%S UTC')}: {clean_line(view.error)}")
+    if view.looked is not None:
+        lines.append(f"check {name} looked {duration(max(0.0, (now - view.looked).total_seconds()))} ago")
+    if view.next is not None:
+        after = duration(max(0.0, (view.next - now).total_seconds()))
+        lines.append(f"check {name} looks again in {after}, every {duration(view.every)}")
+    return lines
 
 
 def verbs() -> list[str]:

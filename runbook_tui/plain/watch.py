@@ -6,10 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from runbook_tui.core.events import Role
+from runbook_tui.core.gates import all_reopened
 from runbook_tui.core.run import Status
 from runbook_tui.core.text import clean_line
-from runbook_tui.core.verbs import number_of
-from runbook_tui.plain.show import duration
+from runbook_tui.core.verbs import awaits_check, number_of
+from runbook_tui.plain.show import duration, reopened_gate
 
 if TYPE_CHECKING:
     from runbook_tui.core.run import Attempt, RunState
@@ -35,7 +36,8 @@ class Watch:
         self._said = {a.id: "ended" for a in state.attempts.values() if not a.open}
         self._actions = {action.id: state.of(action.id).status for action in state.runbook.actions()}
         self._notes = len(state.notes)
-        self._gates = len(state.gates)
+        self._gates = dict(state.gates)
+        self._reopened = set(all_reopened(state))
         self._checks = dict(state.checks)
         self._hosts = {view.name: self._link(view.name) for view in engine.hosts()}
         self._systems = state.systems
@@ -61,10 +63,10 @@ class Watch:
                 if mine.status in LEFT_BY_WORD:
                     how = "skipped" if mine.status is Status.SKIPPED else "done by hand"
                     self._say(state, action.id, f"{how}: {clean_line(mine.reason)}")
-        for answer in list(state.gates.values())[self._gates :]:
+        for answer in (answer for key, answer in state.gates.items() if self._gates.get(key) != answer):
             said = f"{clean_line(answer.by)}: {clean_line(answer.reason)}"
             self._say(state, answer.action, f"gate {clean_line(answer.gate)} overridden by {said}")
-        self._gates = len(state.gates)
+        self._gates = dict(state.gates)
         for note in state.notes[self._notes :]:
             subject = f"{number_of(state, note.action)} " if note.action else ""
             self._out.line(f"{subject}note by {clean_line(note.by)}: {clean_line(note.text)}")
@@ -73,6 +75,11 @@ class Watch:
             if self._checks.get(name) != reading:
                 self._out.line(f"check {clean_line(name)} {reading.state}: {clean_line(reading.value)}")
         self._checks = dict(state.checks)
+        found = all_reopened(state)
+        for key, reading in found.items():
+            if key not in self._reopened:
+                self._say(state, key[0], reopened_gate(key[1], reading))
+        self._reopened = set(found)
         if state.closed and not self._closed:
             self._out.line("every step is settled; the run is closed")
         self._closed = state.closed
@@ -94,16 +101,20 @@ class Watch:
             await asyncio.sleep(1 / DRAINS_PER_SECOND)
 
     def _look_at_attempt(self, state: RunState, attempt: Attempt) -> None:
-        stage = _stage(attempt)
+        stage, action = _stage(attempt), state.runbook.action(attempt.action)
+        if stage == "verifying" and action is not None and awaits_check(state, action):
+            stage = "awaiting"
         before = self._said.get(attempt.id, "")
         if stage == before:
             return
         self._said[attempt.id] = stage
         if before in {"", "confirmed"} and stage != "confirmed" and attempt.status is not Status.NOT_RUN:
             self._say(state, attempt.action, _begun(attempt))
-        if stage == "verifying":
+        if stage in {"verifying", "awaiting"}:
             self._drain(state, attempt)
-            self._say(state, attempt.action, "verifying")
+            names = " and ".join(clean_line(name) for name in action.checks) if action is not None else ""
+            awaited = f"waiting for check {names} to turn green"
+            self._say(state, attempt.action, awaited if stage == "awaiting" else stage)
         if stage == "ended":
             self._drain(state, attempt, last=True)
             for line in "\n".join(attempt.verifies).splitlines():

@@ -67,7 +67,7 @@ USAGE = {
     Word.TRUST: ("trust HOST FINGERPRINT", "accept the key that host shows"),
     Word.TAKEOVER: ("takeover HOST", "take over a host's lock"),
     Word.GO: ("go STEP", "make another step the current one: its number or id; without one, list them"),
-    Word.CHECKS: ("checks", "the live checks"),
+    Word.CHECKS: ("checks [NAME]", "the live checks; one with all that is known of it, and it looks now"),
     Word.SECRET: ("secret [NAME]", "type the passwords that are missing, or this one; a silent keyring is asked again"),
     Word.EXPORT: ("export md|json FILE", "write the transcript"),
     Word.STATUS: ("status", "where the run stands, and the text of the current step"),
@@ -77,7 +77,7 @@ USAGE = {
 """How each verb is written, and what it does."""
 
 _ALONE = frozenset({
-    Word.CONFIRM, Word.RETRY, Word.UNDO, Word.ACCEPT, Word.HOSTS, Word.CHECKS, Word.STATUS, Word.HELP, Word.QUIT,
+    Word.CONFIRM, Word.RETRY, Word.UNDO, Word.ACCEPT, Word.HOSTS, Word.STATUS, Word.HELP, Word.QUIT,
 })  # fmt: skip
 _WITH_TEXT = frozenset({Word.OVERRIDE, Word.EDIT, Word.DONE, Word.NOTE, Word.SET, Word.TRUST, Word.EXPORT})
 

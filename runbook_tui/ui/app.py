@@ -13,7 +13,7 @@ from textual.app import App
 from textual.command import DiscoveryHit, Hit, Provider
 from textual.content import Content
 
-from runbook_tui.core.errors import ExitCode
+from runbook_tui.core.errors import ExitCode, Refused
 from runbook_tui.ui.crash import crash_text
 from runbook_tui.ui.flows import Flows
 from runbook_tui.ui.rhythm import Rhythm
@@ -138,7 +138,19 @@ class RunbookApp(App[None]):
         """Say something that needs no action."""
         self.notify(untrusted_line(text).plain, markup=False)
 
+    def alert(self, text: str) -> None:
+        """Say something that the operator has to know: it stays for long, and the terminal is rung."""
+        self.notify(untrusted_line(text).plain, severity="error", timeout=60, markup=False)
+        self.bell()
+
     # ---- requests of screens
+
+    def on_checks_screen_look_again(self) -> None:
+        """Have every check look now."""
+        try:
+            self.engine.look_again()
+        except Refused as error:
+            self.say(f"{error.title}.")
 
     def on_hosts_screen_asked(self, event: HostsScreen.Asked) -> None:
         """Trust or reconnect."""

@@ -17,7 +17,7 @@ from runbook_tui.core.verbs import has_way_back, number_of, step_status, why_hel
 from runbook_tui.ui.themes import host_style
 from runbook_tui.ui.untrusted import untrusted, untrusted_line
 from runbook_tui.ui.widgets.fitted import hanging
-from runbook_tui.ui.words import NOT_HERE_SIGN, STATUS, Sign, ending, plural, took
+from runbook_tui.ui.words import NOT_HERE_SIGN, REOPENED_GLYPH, STATUS, Sign, ending, plural, took
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -200,23 +200,49 @@ def action_body(seen: Seen, action: Action, width: int) -> Content:
         lines.append(fact("way back", way_back(seen.state, now), width))
     if now.dry_run and now.kind in {ActionKind.COMMAND, ActionKind.FILE}:
         lines.append(fact("dry run", untrusted(now.dry_run.strip()), width))
-    if answered := gates.answers(seen.state, action):
-        lines.append(fact("gates", Content("\n").join(map(gate_answer, answered)), width))
+    if now.checks and now.kind in {ActionKind.COMMAND, ActionKind.FILE}:
+        names = untrusted_line(" and ".join(now.checks), "bold")
+        lines.append(fact("then", Content.assemble(names, " must turn green"), width))
+    if said := gate_lines(seen.state, action):
+        lines.append(fact("gates", Content("\n").join(said), width))
     return Content("\n").join(lines)
 
 
 LIFTS = (
     (HoldCode.WHEN, "a answers it"), (HoldCode.ALT, "a chooses the way"),
-    (HoldCode.GATE, "look yourself, then b writes down what you saw"),
+    (HoldCode.GATE, "a green check lifts it; or look yourself, then b writes down what you saw"),
 )  # fmt: skip
 """The keys for questions that are no value of the runbook."""
+
+
+def gate_lines(state: RunState, action: Action) -> list[Content]:
+    """Say what turned red since the action was done, which gates are green now, and who answered the others."""
+    answers = {answer.gate: answer for answer in gates.answers(state, action)}
+    red = dict(gates.reopened(state, action))
+    found = []
+    for gate in action.gates:
+        look = state.looks.get(gate)
+        if gate in red:
+            said = untrusted_line(f"{red[gate].state} since it was done: {red[gate].value}")
+            ask = Content.styled("→ b answers it", "$muted")
+            found.append(Content.assemble((f"{REOPENED_GLYPH} ", "bold $error"), gate_name(gate), said, "\n", ask))
+        elif look is not None and look.green:
+            found.append(Content.assemble(gate_name(gate), untrusted_line(f"{look.state}: {look.said}")))
+        elif gate in answers:
+            found.append(gate_answer(answers[gate]))
+    return found
+
+
+def gate_name(gate: str) -> Content:
+    """Give a gate's name before what is said of it."""
+    return Content.assemble(untrusted_line(gate, "bold"), "  ")
 
 
 def gate_answer(answer: GateAnswer) -> Content:
     """Say who let the action through a gate, when, and what was seen."""
     when = f"{answer.at:%Y-%m-%d %H:%M} UTC"
     return Content.assemble(
-        untrusted_line(answer.gate, "bold"), f"  {when}, ", untrusted_line(f"{answer.by}: {answer.reason}")
+        gate_name(answer.gate), f"{when}, ", untrusted_line(f"{answer.by}: {answer.reason}")
     )
 
 

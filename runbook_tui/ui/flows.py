@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from textual.content import Content
 
 from runbook_tui.core.errors import Refused, RunbookTuiError
+from runbook_tui.core.gates import reopened
 from runbook_tui.core.model import LOCAL, HoldCode
 from runbook_tui.core.run import Verb
 from runbook_tui.core.settle import effective
@@ -219,11 +220,16 @@ class Flows:
     async def override(self, action: Action) -> None:
         """Answer every open gate of the action with what the operator saw."""
         state = self._engine.state
-        asked = [h for h in why_held(state, action) if h.code is HoldCode.GATE]
+        red = [f"gate {gate} is {said.state} since it was done: {said.value}" for gate, said in reopened(state, action)]
+        asked = red or [h.why for h in why_held(state, action) if h.code is HoldCode.GATE]
+        measured = red or any(gate in state.looks for gate in action.gates)
+        lead = "Write why it may stand so." if red else (
+            "A green check lets it through by itself. Else write why it may go on without." if measured
+            else "Nothing measures it: look yourself. Then write what you saw, or why it may go on without."
+        )  # fmt: skip
         question = Content.assemble(
-            Content("\n").join(Content.assemble(("⊘ ", "$warning"), untrusted_line(h.why)) for h in asked),
-            "\n\nNothing measures it yet: look yourself. Then write what you saw, or why it may go on without."
-            "\nThe transcript shows it.",
+            Content("\n").join(Content.assemble(("⊘ ", "$warning"), untrusted_line(why)) for why in asked),
+            f"\n\n{lead}\nThe transcript shows it, and what the check says now.",
         )  # fmt: skip
         heading = self._heading("Gate" if len(asked) == 1 else "Gates", action)
         reason = await self.ask(ReasonScreen(heading, question, ok="Let it through"))

@@ -60,6 +60,8 @@ LINK = {
 }
 NO_RETURN_GLYPH = "⊣"
 """In the list of steps, where there is no room for the words; the step itself has them."""
+REOPENED_GLYPH = "⊘"
+"""A gate that turned red behind a step that is done."""
 DRIFT_GLYPH = {"moved": "↕", "changed": "≠"}
 
 

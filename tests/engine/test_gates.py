@@ -15,7 +15,7 @@ from runbook_tui.core.model import LOCAL, ActionKind, CheckSpec, FileChange, Fil
 from runbook_tui.core.run import Status, Verb
 from runbook_tui.engine import looking
 from tests.core.builders import NEW, OLD, a_runbook, an_action
-from tests.support.bench import Bench, HeldClock, confirm, eventually
+from tests.support.bench import Bench, HeldClock, confirm, eventually, unmeasured
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ def bench_of(tmp_path: Path, *actions: Action, **fields: Any) -> Bench:  # noqa:
     """Make a bench for a runbook on this machine only, with two checks that gates may name."""
     runbook = a_runbook(*actions)
     runbook = replace(runbook, hosts={LOCAL: runbook.hosts[LOCAL]}, checks=CHECKS)
-    return Bench(runbook, tmp_path / "state", **fields)
+    return Bench(runbook, tmp_path / "state", make_probes=unmeasured, **fields)
 
 
 def recorded(bench: Bench, kind: type[ev.Event]) -> list[ev.Event]:

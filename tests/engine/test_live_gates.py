@@ -230,6 +230,24 @@ async def test_green_again_closes_the_question(tmp_path: Path) -> None:
         await eventually(lambda: open_again(engine) == [])
 
 
+async def test_a_gate_that_turns_red_while_its_step_runs_is_asked_about_after_it(tmp_path: Path) -> None:
+    """While it runs nothing is asked; once it is done the question is there."""
+    night = Night(tmp_path, here(text=f"while ! test -e {tmp_path}/go; do sleep 0.05; done", gates=("mx",)))
+    night.mx.says = [GREEN]
+    async with night.engine() as engine:
+        await engine.consent()
+        await eventually(lambda: why(engine) == "")
+        proposal = await engine.propose("a", Verb.CONFIRM)
+        await engine.confirm(proposal, proposal.wants)
+        await eventually(lambda: engine.state.of("a").status is Status.RUNNING)
+        night.mx.says = [RED]
+        await eventually(lambda: engine.state.checks["mx"].state == "FAIL")
+        assert open_again(engine) == []
+        (tmp_path / "go").touch()
+        await engine.idle()
+        assert open_again(engine) == ["mx: 12 wait"]
+
+
 # ---- check=
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_tui.core.model import LOCAL, CheckSpec, Host, Undo
 from runbook_tui.core.run import Status
 from tests.core.builders import NEW, a_runbook, an_action
-from tests.support.bench import Bench
+from tests.support.bench import Bench, unmeasured
 from tests.support.desk import Desk
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def bench(tmp_path: Path, *actions: Action) -> Bench:
     """Make a bench for a runbook on this machine alone, with a check that gates may name."""
     checks = (CheckSpec("mx", "mx", {"name": "plop\x1b[2J.example", "at": ["authoritative"]}),)
     hosts = {LOCAL: Host(LOCAL), NEW: Host(NEW, "new.test")}
-    return Bench(replace(a_runbook(*actions), hosts=hosts, checks=checks), tmp_path / "state")
+    return Bench(replace(a_runbook(*actions), hosts=hosts, checks=checks), tmp_path / "state", make_probes=unmeasured)
 
 
 async def test_a_gate_is_asked_and_overridden(tmp_path: Path) -> None:

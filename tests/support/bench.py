@@ -12,6 +12,7 @@ from runbook_tui.adapters.local import LocalShell
 from runbook_tui.adapters.net import SystemNet
 from runbook_tui.adapters.runs import create_run, open_run
 from runbook_tui.checks import probes
+from runbook_tui.checks.later import NotBuiltProbe
 from runbook_tui.core.run import Status, Verb
 from runbook_tui.engine import Engine, Opening
 from tests.support.sight import KnownSecrets
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
     from runbook_tui.adapters.run_folder import RunFolder
     from runbook_tui.checks import ProbeFactory
-    from runbook_tui.core.model import Host, Runbook
-    from runbook_tui.ports import Clock, HostKey, Shell, ShellFactory
+    from runbook_tui.core.model import CheckSpec, Host, Runbook
+    from runbook_tui.core.run import RunState
+    from runbook_tui.ports import Clock, HostKey, Probe, Shell, ShellFactory
 
 RUN = "night"
 
@@ -32,6 +34,11 @@ def local_shells(host: Host, pin: HostKey | None) -> Shell:
     """Reach every host as this machine."""
     del pin
     return LocalShell(host)
+
+
+def unmeasured(state: RunState) -> dict[str, tuple[CheckSpec, Probe]]:
+    """Give checks that nothing measures: gates on them are questions."""
+    return {spec.name: (spec, NotBuiltProbe(spec.type)) for spec in state.runbook.checks}
 
 
 @dataclass

@@ -14,6 +14,7 @@ from runbook_tui.ports import Ended
 from runbook_tui.ui.screens.confirm import ConfirmScreen
 from runbook_tui.ui.screens.dialogs import ReasonScreen
 from runbook_tui.ui.screens.settle import SettleScreen
+from tests.support.bench import unmeasured
 from tests.ui.books import NEW, OLD, action, book, step
 from tests.ui.pilots import agree, an_app, opened, past_guard, shown, until
 from tests.ui.stage import Answer, open_stage
@@ -46,7 +47,7 @@ def text(app: object) -> str:
 async def test_a_gate_is_a_question_that_b_answers(tmp_path: Path, clock: HeldClock) -> None:
     """The step and the dialog say what would be measured; an empty answer is not taken; then it can be confirmed."""
     gated = action("cut", "Let new deliver", gates=("mx", "queue-old"))
-    async with open_stage(tmp_path, clock, one(gated)) as stage:
+    async with open_stage(tmp_path, clock, one(gated), make_probes=unmeasured) as stage:
         app = an_app(stage.engine, clock)
         async with app.run_test(size=SIZE, notifications=True) as pilot:
             await until(lambda: "look yourself, then b writes down what you saw" in text(app))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from runbook_tui.core import events as ev
 from runbook_tui.ui.keys import BY_ID, KEYS, REHEARSAL_KEYS
+from runbook_tui.ui.screens.checks import ChecksScreen
 from runbook_tui.ui.screens.confirm import ConfirmScreen
 from runbook_tui.ui.screens.dialogs import MessageScreen, ReasonScreen
 from runbook_tui.ui.screens.edit import EditScreen
@@ -13,7 +14,7 @@ from runbook_tui.ui.screens.files import ExportScreen
 from runbook_tui.ui.screens.goto import GoToScreen
 from runbook_tui.ui.screens.leaving import KillScreen, LeaveScreen, StopScreen
 from runbook_tui.ui.screens.output import OutputScreen
-from runbook_tui.ui.screens.pages import ChecksScreen, HelpScreen, HostsScreen
+from runbook_tui.ui.screens.pages import HelpScreen, HostsScreen
 from runbook_tui.ui.screens.settle import SettleScreen
 from tests.ui.pilots import agree, an_app, opened, past_guard, shown, until
 from tests.ui.stage import NEW, open_stage

@@ -11,17 +11,20 @@ from textual.widgets import Static
 
 from runbook_tui.core.applies import standing
 from runbook_tui.core.each import now_standing
+from runbook_tui.core.gates import all_reopened
 from runbook_tui.core.run import SETTLED, Status, Verb
 from runbook_tui.core.verbs import next_action, number_of
 from runbook_tui.ui import describe
 from runbook_tui.ui.keys import BY_ID, KEYS, bindings
+from runbook_tui.ui.screens.checks import ChecksScreen
 from runbook_tui.ui.screens.goto import GoToScreen
 from runbook_tui.ui.screens.output import OutputScreen
-from runbook_tui.ui.screens.pages import ChecksScreen, HelpScreen, HostsScreen
+from runbook_tui.ui.screens.pages import HelpScreen, HostsScreen
 from runbook_tui.ui.screens.walking import Panes
+from runbook_tui.ui.widgets.checks import ChecksPane, checks_summary
 from runbook_tui.ui.widgets.key_bar import KeyBar
 from runbook_tui.ui.widgets.output_pane import OutputPane
-from runbook_tui.ui.widgets.panes import ChecksPane, HeaderBar, StepLine, StepPane, checks_summary
+from runbook_tui.ui.widgets.panes import HeaderBar, StepLine, StepPane
 from runbook_tui.ui.widgets.steps import Spot, Steps, spots
 
 if TYPE_CHECKING:
@@ -69,6 +72,7 @@ class MainScreen(Panes):
         self._second = -1
         self._watched: str = ""
         self._statuses: dict[str, Status] = {}
+        self._reopened = set(all_reopened(engine.state))
         self.drawn = 0
 
     def compose(self) -> ComposeResult:
@@ -155,6 +159,18 @@ class MainScreen(Panes):
                 self._watched = here.action.id
                 self._go(upcoming.id)
 
+    def _alert(self) -> None:
+        """Say aloud when a gate turned red behind a step that is done."""
+        state = self._engine.state
+        found = all_reopened(state)
+        before, self._reopened = self._reopened, set(found)
+        for (action, gate), reading in found.items():
+            if (action, gate) not in before:
+                number = number_of(state, action)
+                self.own.alert(
+                    f"{number}: gate {gate} is {reading.state} since it was done: {reading.value}. b answers it."
+                )
+
     # ---- drawing
 
     def tick(self) -> None:
@@ -167,6 +183,7 @@ class MainScreen(Panes):
             with self.app.batch_update():
                 self._walk_anew()
                 self._advance()
+                self._alert()
                 self._draw()
             self.drawn += 1
         if second != self._second:
@@ -193,7 +210,7 @@ class MainScreen(Panes):
         pane.prefer_actions(not self.has_class("-wide"))
         pane.show(seen, here.step if here else None, here.action if here else None, step_drift, self.refused())
         checks = engine.checks()
-        self.query_one(ChecksPane).show(checks, consented=engine.consented)
+        self.query_one(ChecksPane).show(checks, self.own.now(), consented=engine.consented)
         self.query_one("#checksline", Static).update(
             Content.assemble((" CHECKS  ", "bold $muted"), checks_summary(checks))
         )

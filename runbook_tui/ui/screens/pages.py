@@ -1,4 +1,4 @@
-"""Full pages over the main screen: help, the table of live checks, the hosts."""
+"""Full pages over the main screen: help and the hosts."""
 
 from __future__ import annotations
 
@@ -17,15 +17,13 @@ from runbook_tui.ui.keys import OTHER_KEYS
 from runbook_tui.ui.screens.dialogs import Dialog
 from runbook_tui.ui.untrusted import untrusted, untrusted_line
 from runbook_tui.ui.widgets.fitted import Fitted, hanging
-from runbook_tui.ui.words import CHECK, LINK, took
+from runbook_tui.ui.words import LINK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from datetime import datetime
 
     from textual.widget import Widget
 
-    from runbook_tui.checks.view import CheckView
     from runbook_tui.engine.connections import HostView
     from runbook_tui.ui.keys import Key
 
@@ -73,54 +71,6 @@ class HelpScreen(Page):
         for name, what in OTHER_KEYS:
             lead = Content.assemble((f"{name:>9}", "bold $primary"), "  ")
             yield Fitted(partial(hanging, lead, Content(what)), classes="row")
-
-
-class ChecksScreen(Page):
-    """All live checks: what is asked, what was seen, since when."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("v", "leave", show=False)]
-
-    def __init__(self, views: Callable[[], list[CheckView]], now: Callable[[], datetime]) -> None:
-        super().__init__("Live checks", classes="-wide")
-        self._views = views
-        self._now = now
-
-    def body(self) -> Iterable[Widget]:
-        """Give one text, drawn anew every second."""
-        yield Fitted(id="checks-table")
-
-    def on_mount(self) -> None:
-        """Keep the ages true."""
-        self._draw()
-        self.set_interval(1.0, self._draw)
-
-    def _draw(self) -> None:
-        views = self._views()
-
-        def build(width: int) -> Content:
-            blocks = [self._block(view, width) for view in views]
-            return Content("\n\n").join(blocks or [Content.styled("This runbook has no live checks.", "$muted")])
-
-        self.query_one("#checks-table", Fitted).update(build)
-
-    def _block(self, view: CheckView, width: int) -> Content:
-        sign = CHECK[view.state]
-        ages = [f"looks every {took(view.every)}"]
-        if view.looked is not None:
-            ages.append(f"looked {took((self._now() - view.looked).total_seconds())} ago")
-        if view.since is not None:
-            ages.append(f"since {view.since:%Y-%m-%d %H:%M} UTC")
-        lines = [
-            Content.assemble(
-                (f"{sign.glyph} {sign.word:<8}", sign.style), untrusted_line(view.label or view.name, "bold"), "  ",
-                untrusted_line(view.value),
-            ),
-            describe.fact("asks", untrusted(view.asks), width),
-            describe.fact("", Content.styled(" · ".join(ages), "$muted"), width),
-        ]  # fmt: skip
-        if view.detail:
-            lines.insert(2, describe.fact("saw", untrusted(view.detail), width))
-        return Content("\n").join(lines)
 
 
 class HostsScreen(Dialog[None]):

@@ -1,4 +1,4 @@
-"""The panes around the output: header, current step, checks, and the lines they collapse to."""
+"""The panes around the output: header, current step, and the lines they collapse to."""
 
 from __future__ import annotations
 
@@ -10,22 +10,20 @@ from textual.widgets import Markdown, Static
 
 from runbook_tui.core.settle import shown_status
 from runbook_tui.core.verbs import number_of, progress
-from runbook_tui.ports import CheckState
 from runbook_tui.ui import describe
 from runbook_tui.ui.prose import ProseParser, has_prose, prose_parser, prose_source
 from runbook_tui.ui.untrusted import untrusted_line
 from runbook_tui.ui.widgets.fitted import Fitted
-from runbook_tui.ui.words import CHECK, DRIFT_GLYPH, clock
+from runbook_tui.ui.words import DRIFT_GLYPH, clock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from markdown_it import MarkdownIt
     from textual.app import ComposeResult
 
     from runbook_tui.core.model import Action, Step
     from runbook_tui.core.run import RunState
-    from runbook_tui.engine import CheckView
     from runbook_tui.ui.describe import Seen
     from runbook_tui.ui.widgets.steps import Spot
 
@@ -176,60 +174,3 @@ class StepPane(VerticalScroll, can_focus=True):
         if not blocks:
             return Content.styled("Nothing to run here. Read it and go on.", "$muted")
         return Content("\n").join(blocks)
-
-
-class ChecksPane(VerticalScroll, can_focus=True):
-    """The live checks, one a line."""
-
-    def compose(self) -> ComposeResult:
-        """One text."""
-        yield Static(id="checks-text")
-
-    def show(self, checks: Sequence[CheckView], *, consented: bool) -> None:
-        """Draw them anew."""
-        text = self.query_one("#checks-text", Static)
-        if not checks:
-            text.update(Content.styled("This runbook has no live checks.", "$muted"))
-        elif not consented:
-            text.update(Content.styled("The checks start when you agree to them on the start screen.", "$muted"))
-        else:
-            width = max(len(c.label or c.name) for c in checks)
-            text.update(Content("\n").join(check_line(c, min(width, 24)) for c in checks))
-
-
-def check_line(check: CheckView, width: int) -> Content:
-    """Give a check's line: glyph, word, label, value."""
-    sign = CHECK[check.state]
-    label = untrusted_line(check.label or check.name).truncate(width, ellipsis=True, pad=True)
-    return Content.assemble(
-        (f"{sign.glyph} {sign.word:<8}", sign.style), label, "  ", untrusted_line(check.value or "not looked yet")
-    )
-
-
-def _check_sign(state: CheckState) -> Content:
-    return Content.styled(f"{CHECK[state].glyph} {CHECK[state].word} ", CHECK[state].style)
-
-
-def _brief(check: CheckView) -> Content:
-    """Give a check in a few words, with what it saw where that is not well."""
-    seen = f": {check.value}" if check.state is not CheckState.PASS and check.value else ""
-    name = untrusted_line(check.label or check.name)
-    return Content.assemble(_check_sign(check.state), name, untrusted_line(seen, "$muted"))
-
-
-NAMED = 2
-"""Up to so many checks that are well are named on the one line; more are counted."""
-
-
-def checks_summary(checks: Sequence[CheckView]) -> Content:
-    """Give all checks on one line: what is not well first and by name, what is well as a number."""
-    if not checks:
-        return Content.styled("no live checks", "$muted")
-    order = ("FAIL", "UNKNOWN", "WARN", "PENDING", "PASS")
-    ranked = sorted(checks, key=lambda c: order.index(c.state.value))
-    well = [c for c in ranked if c.state is CheckState.PASS]
-    parts = [_brief(check) for check in ranked if check not in well or len(well) <= NAMED]
-    if len(well) > NAMED:
-        count = f"all {len(well)}" if len(well) == len(ranked) else f"the other {len(well)}"
-        parts.append(Content.assemble(_check_sign(CheckState.PASS), count))
-    return Content.styled(" · ", "$muted").join(parts)

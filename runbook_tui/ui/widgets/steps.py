@@ -11,11 +11,12 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from runbook_tui.core.applies import applying, not_for, settled, step_settled
+from runbook_tui.core.gates import reopened
 from runbook_tui.core.model import PhaseRole
 from runbook_tui.core.verbs import number_of
 from runbook_tui.ui import describe
 from runbook_tui.ui.untrusted import untrusted_line
-from runbook_tui.ui.words import DRIFT_GLYPH, NO_RETURN_GLYPH, NOT_HERE_SIGN, SHORT_WORDS, Sign
+from runbook_tui.ui.words import DRIFT_GLYPH, NO_RETURN_GLYPH, NOT_HERE_SIGN, REOPENED_GLYPH, SHORT_WORDS, Sign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -132,6 +133,8 @@ def _step_text(state: RunState, step: Step, drift: str, width: int, *, here: boo
     word: Content = _word(sign) if step.actions else Content.styled("read", "$muted")
     if any(action.no_return for action in applying(state, step)):
         word = Content.assemble((f"{NO_RETURN_GLYPH} ", "bold $error"), word)
+    if any(reopened(state, action) for action in step.actions):
+        word = Content.assemble((f"{REOPENED_GLYPH} ", "bold $error"), word)
     if drift:
         word = Content.assemble((DRIFT_GLYPH.get(drift, "≠") + " ", "$warning"), word)
     return _line(left, word, width)
