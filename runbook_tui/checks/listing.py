@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 QUEUES = ("maildrop", "incoming", "active", "deferred", "hold", "corrupt")
-"""All queues that hold mail. `corrupt` is in no listing (showq(8))."""
+"""All queues that hold mail."""
+
+LISTED = frozenset(QUEUES) - {"corrupt"}
+"""Those that a listing shows (showq(8)); the other may be missing on disk until it is needed."""
 
 MOST_GROUPS = 200
 """Different reasons that are told apart."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runbook_tui.checks.asking import ask, blind
 from runbook_tui.checks.expected import in_phase
-from runbook_tui.checks.listing import QUEUES, JsonListing, Listing, PlainListing, Waiting
+from runbook_tui.checks.listing import LISTED, QUEUES, JsonListing, Listing, PlainListing, Waiting
 from runbook_tui.checks.reasons import kind_of
 from runbook_tui.checks.view import age
 from runbook_tui.core.errors import HostError
@@ -44,13 +45,16 @@ exit $rc
 LIST_JSON = _LIST.format(command="postqueue -j")
 LIST_PLAIN = _LIST.format(command="TZ=UTC0 postqueue -p")
 
+FOLDER = "postconf -h queue_directory 2>/dev/null"
+
 # A queue that cannot be read to its end is not counted at all.
 ABOUT = f"""id -u
-postconf queue_directory maximal_queue_lifetime soft_bounce 2>/dev/null
-d=$(postconf -h queue_directory 2>/dev/null) && [ -n "$d" ] || exit 0
+postconf maximal_queue_lifetime soft_bounce 2>/dev/null
+d={{folder}}
+[ -n "$d" ] || exit 0
 for q in {" ".join(QUEUES)}; do
-{{ find "$d/$q" -type f -print 2>/dev/null && echo //end; }} |
-awk -v q=$q '$0 == "//end" {{ whole = 1; next }} {{ n++ }} END {{ if (whole) print "files " q " " n + 0 }}'
+{{{{ find "$d/$q" -type f -print 2>/dev/null && echo //end; }}}} |
+awk -v q=$q '$0 == "//end" {{{{ whole = 1; next }}}} {{{{ n++ }}}} END {{{{ if (whole) print "files " q " " n + 0 }}}}'
 done
 """
 
@@ -76,7 +80,7 @@ class Look:
     def counts(self) -> Mapping[str, int]:
         """Mails by queue: a mail that moves while both are looked at is rather counted twice than missed."""
         listed = {queue: waiting.mails for queue, waiting in self.listing.queues.items()}
-        if isinstance(self.listing, PlainListing) and self.files.keys() >= set(QUEUES):
+        if isinstance(self.listing, PlainListing) and self.files.keys() >= LISTED:
             return self.files if sum(self.files.values()) >= self.listing.mails else listed
         return {queue: max(listed.get(queue, 0), self.files.get(queue, 0)) for queue in QUEUES}
 
@@ -91,6 +95,7 @@ class QueueProbe(Probe):
     columns = ("queue or reason", "mails", "oldest", "what to do")
     _before: Mapping[str, int] = field(default_factory=dict)
     _plain: bool = False
+    _folder: str = ""
 
     @classmethod
     def of(cls, spec: CheckSpec, resolve: Callable[[str], str]) -> Self:
@@ -129,7 +134,11 @@ class QueueProbe(Probe):
             else:
                 listing.line(line)
 
-        parts = await ask(sight, self.host, {"list": command, "about": ABOUT}, {"list": take})
+        if not self._folder:
+            parts = await ask(sight, self.host, {"folder": FOLDER})
+            self._folder = parts["folder"].text
+        about = ABOUT.format(folder=shlex.quote(self._folder))
+        parts = await ask(sight, self.host, {"list": command, "about": about}, {"list": take})
         return look_of(listing, parts, "\n".join(said[1:]).strip())
 
 
@@ -188,7 +197,7 @@ def _blindness(look: Look) -> str:
         return "the listing of the queue was not understood"
     if not look.listing.ended:
         return "the listing of the queue has no end"
-    if look.down and not look.files.keys() >= set(QUEUES):
+    if look.down and not look.files.keys() >= LISTED:
         return "Postfix is down, and its queue folders could not be read"
     return ""
 

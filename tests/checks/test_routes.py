@@ -316,7 +316,7 @@ class TestRealPostfix:
         old = "relay_domains = example.test\ntransport_maps = inline:{example.test=smtp:[new.example.test]}"
         reading = await self.read(tmp_path, sight, new, old)
         assert reading.state is CheckState.FAIL
-        assert reading.value.startswith("world → new → old → new")
+        assert reading.value.startswith("world → new → old → new · ")
 
     async def test_relay_domains_forgotten(self, tmp_path: Path, sight: TestSight) -> None:
         """The seed, followed literally, delivers nothing."""
