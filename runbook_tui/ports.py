@@ -11,6 +11,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from runbook_tui.core.contact import (
+        Banner,
+        Endpoint,
+        Found,
+        ImapAsk,
+        ImapSeen,
+        PageAsk,
+        PageSeen,
+        SmtpAsk,
+        SmtpSeen,
+        TlsAsk,
+        TlsSeen,
+    )
     from runbook_tui.core.events import Event, Record
     from runbook_tui.core.knock import Knock
     from runbook_tui.core.lookup import Answer, Question
@@ -208,6 +221,9 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Wait."""
 
+    async def nap(self, seconds: float) -> None:
+        """Wait until it is worth looking at the world again: a rehearsal's time may run faster than one can look."""
+
 
 class ShellFactory(Protocol):
     """Makes the Shell of a host; `pins` are the keys trusted for this run."""
@@ -298,6 +314,28 @@ class MailDoors(Protocol):
         """Say what an address does with who comes to bring mail, within a few seconds. Never raises for it."""
 
 
+class Services(Protocol):
+    """What stands behind names and ports. Nothing here raises for what is found; the asked patience is kept."""
+
+    async def find(self, name: str, port: int) -> Found:
+        """Say where a name leads, with every address it has."""
+
+    async def banner(self, endpoint: Endpoint, expect: str, patience: float) -> Banner:
+        """Connect; with `expect`, a regular expression, read what comes first until it matches."""
+
+    async def smtp(self, endpoint: Endpoint, ask: SmtpAsk) -> SmtpSeen:
+        """Speak SMTP up to the recipients, then RSET and QUIT: no mail is sent."""
+
+    async def tls(self, endpoint: Endpoint, ask: TlsAsk) -> TlsSeen:
+        """Look at the certificate."""
+
+    async def page(self, endpoint: Endpoint, ask: PageAsk) -> PageSeen:
+        """Fetch the beginning of one page; a redirection is told, not followed."""
+
+    async def imap(self, endpoint: Endpoint, ask: ImapAsk, secret: Secret | None) -> ImapSeen:
+        """Look at a mailbox without changing it; with no secret, at what comes before the login."""
+
+
 class Net(Protocol):
     """The network as the operator's machine reaches it, beside SSH: one member for each protocol checks speak."""
 
@@ -308,6 +346,10 @@ class Net(Protocol):
     @property
     def doors(self) -> MailDoors:
         """Mail servers' doors."""
+
+    @property
+    def services(self) -> Services:
+        """Servers of every other kind, and what mail servers say to a client."""
 
 
 class Sight(Protocol):

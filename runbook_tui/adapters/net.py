@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from runbook_tui.adapters.dns_system import SystemDns
 from runbook_tui.adapters.mail_door import SystemDoors
+from runbook_tui.adapters.services import SystemServices
 
 if TYPE_CHECKING:
-    from runbook_tui.ports import Dns, MailDoors
+    from runbook_tui.ports import Dns, MailDoors, Services
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +19,4 @@ class SystemNet:
 
     dns: Dns = field(default_factory=SystemDns)
     doors: MailDoors = field(default_factory=SystemDoors)
+    services: Services = field(default_factory=SystemServices)

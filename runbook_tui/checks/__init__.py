@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, cast
 from runbook_tui.checks.command import CommandProbe
 from runbook_tui.checks.disk import DiskProbe
 from runbook_tui.checks.dns import DnsProbe
+from runbook_tui.checks.http import HttpProbe
+from runbook_tui.checks.imap import ImapProbe
 from runbook_tui.checks.later import NotBuiltProbe, NoValueProbe
 from runbook_tui.checks.mx import MxProbe
 from runbook_tui.checks.outage import OutageProbe
 from runbook_tui.checks.queue import QueueProbe
 from runbook_tui.checks.routes import RoutesProbe
 from runbook_tui.checks.service import ServiceProbe
+from runbook_tui.checks.smtp import SmtpProbe
 from runbook_tui.checks.ssh import SshProbe
+from runbook_tui.checks.tcp import TcpProbe
+from runbook_tui.checks.tls import TlsProbe
 from runbook_tui.core.model import LOCAL, CheckSpec, LiteralSource
 from runbook_tui.core.settle import literal_value, mentioned, resolve_all
 
@@ -54,6 +59,11 @@ TYPES: Mapping[str, Make] = {
     "service": ServiceProbe.of,
     "routes": RoutesProbe.of,
     "outage": OutageProbe.of,
+    "tcp": TcpProbe.of,
+    "smtp": SmtpProbe.of,
+    "tls": TlsProbe.of,
+    "http": HttpProbe.of,
+    "imap": ImapProbe.of,
 }
 """How the probe of each type is made from its front matter."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runbook_tui.adapters.mail_door import SystemDoors
+from runbook_tui.adapters.services import SystemServices
 from runbook_tui.core.lookup import Answer, Question, Record, Reply, absolute
 
 if TYPE_CHECKING:
@@ -64,3 +65,4 @@ class BookNet:
 
     dns: Book
     doors: Doors = field(default_factory=Doors)
+    services: SystemServices = field(default_factory=SystemServices)

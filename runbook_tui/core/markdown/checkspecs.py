@@ -30,13 +30,13 @@ TYPES = {
     "mx": CheckType(("name",), ("record", "expect", "was", "ttl-was", "changed-by", "at", "nameservers")),
     "dns": CheckType(("record", "name"), ("at", "nameservers", "expect")),
     "queue": CheckType(("host",), ("max",)),
-    "imap": CheckType(("host",), ("port", "user", "secret", "select", "against")),
-    "tcp": CheckType(("host", "port"), ("expect",)),
-    "smtp": CheckType(("host",), ("port", "accept", "refuse", "starttls")),
-    "tls": CheckType(("host", "port"), ("name", "days", "ca")),
+    "imap": CheckType(("host",), ("port", "user", "secret", "select", "against", "address", "name", "ca")),
+    "tcp": CheckType(("host", "port"), ("expect", "address")),
+    "smtp": CheckType(("host",), ("port", "accept", "refuse", "starttls", "address", "name", "ca")),
+    "tls": CheckType(("host", "port"), ("name", "days", "ca", "starttls", "address")),
     "service": CheckType(("host", "service"), ("expect", "boot")),
     "disk": CheckType(("host", "path"), ("free", "need")),
-    "http": CheckType(("url",), ("status", "expect")),
+    "http": CheckType(("url",), ("status", "expect", "address", "ca")),
     "outage": CheckType(("name",), ("warn", "fail")),
     "routes": CheckType(("name",), ("hosts",)),
 }
@@ -94,6 +94,8 @@ def _check_values(
                     notes.error(node, "unknown-host", f"the host {host} is not declared", hint)
         elif option in _DURATIONS and values.duration(str(value)) is None:
             notes.error(node, "bad-value", f"{option} is no duration such as 60s, 30m or 4h")
+        elif option == "days" and not (isinstance(value, int) and value > 0):
+            notes.error(node, "bad-value", "days is no whole number of days")
         elif option == "exit" and values.exits(str(value)) is None:
             notes.error(node, "bad-value", 'exit is no list of exit statuses such as "0 24"')
         elif option == "port" and not (isinstance(value, int) and 0 < value < 65536):
