@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from runbook_tui.checks import probes
+from runbook_tui.checks import watch as watch_module
 from runbook_tui.core.events import Settlement
 from runbook_tui.ports import Ended
 from runbook_tui.ui.screens.confirm import ConfirmScreen
 from runbook_tui.ui.themes import LIGHT
 from tests.ui.pilots import an_app, opened, past_guard, shown, until
-from tests.ui.stage import NEW, OLD, Answer, Stage
+from tests.ui.stage import NEW, OLD, Answer, Stage, open_stage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from runbook_tui.core.model import CheckSpec
+    from runbook_tui.core.run import RunState
+    from runbook_tui.ports import Probe
     from runbook_tui.ui.app import RunbookApp
     from tests.support.bench import HeldClock
 
@@ -35,6 +41,19 @@ MAILS = b"".join(b"Maildir/cur/%d.M%dP9.old:2,S\n" % (1385394021 + n * 3747, n *
 BEGIN = b"sending incremental file list\n" + MAILS
 FIRST = BEGIN + b"  1,144,221,696 100%   11.80MB/s    0:01:32 (xfr#41203, to-chk=0/41288)\n"
 LAST = BEGIN + b"    812,331,008  71%   12.40MB/s    0:00:16\r"
+
+
+def rarely(state: RunState) -> dict[str, tuple[CheckSpec, Probe]]:
+    """Give the run's checks, which look by themselves once: how often they looked stands in the picture."""
+    return {name: (replace(spec, every=1e9), probe) for name, (spec, probe) in probes(state).items()}
+
+
+@pytest.fixture
+async def stage(tmp_path: Path, clock: HeldClock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
+    """Open the migration and agree to what it contacts."""
+    monkeypatch.setattr(watch_module, "SECOND_LOOK", 1e9)
+    async with open_stage(tmp_path / "state", clock, make_probes=rarely) as opened_stage:
+        yield opened_stage
 
 
 async def at_start(stage: Stage) -> None:
