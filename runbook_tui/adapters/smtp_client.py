@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from runbook_tui.adapters.tls_client import Trust
     from runbook_tui.adapters.wire import Wire
     from runbook_tui.core.contact import Endpoint, SmtpAsk, SmtpReply
+
+FAREWELL = 1.0
+"""Seconds for the answer to QUIT."""
 
 
 async def look(endpoint: Endpoint, ask: SmtpAsk, trust: Trust) -> SmtpSeen:
@@ -56,7 +61,7 @@ class _Session:
     async def _talk(self, wire: Wire, context: ssl.SSLContext | None) -> None:
         self.seen = replace(self.seen, greeting=await smtp_reply(wire))
         if self.seen.greeting is None or self.seen.greeting.code != 220:
-            await wire.send(b"QUIT\r\n")
+            await _leave(wire)
             return
         hello = await self._hello(wire)
         self.seen = replace(self.seen, offered=tls_client.offers_starttls(hello))
@@ -69,7 +74,7 @@ class _Session:
                 await self._hello(wire)
         await self._recipients(wire)
         await _ask(wire, "RSET", b"RSET\r\n")
-        await wire.send(b"QUIT\r\n")
+        await _leave(wire)
 
     async def _hello(self, wire: Wire) -> SmtpReply:
         hello = await _ask(wire, "EHLO", b"EHLO %s\r\n" % tls_client.literal(wire.own_address))
@@ -91,3 +96,10 @@ async def _ask(wire: Wire, stage: str, command: bytes) -> SmtpReply:
     wire.stage = stage
     await wire.send(command)
     return await smtp_reply(wire)
+
+
+async def _leave(wire: Wire) -> None:
+    """Say QUIT; the server may take a moment to hear it, but whether it answers is nothing to us."""
+    with contextlib.suppress(TimeoutError, BrokenError, OSError):
+        async with asyncio.timeout(FAREWELL):
+            await _ask(wire, "QUIT", b"QUIT\r\n")
