@@ -18,7 +18,7 @@ import dns.message
 
 from runbook_tui.adapters.dns_sweep import RESEND, DnsSweep
 from runbook_tui.core.lookup import Question
-from tests.support.dns_crowd import FASTEST, address, crowd
+from tests.support.dns_crowd import FASTEST, address, crowd, slowest_of
 
 SLOWEST = 0.150
 LOSS = 0.03
@@ -46,7 +46,7 @@ class Measured:
 
 async def slowest_alone(count: int, port: int) -> tuple[int, float]:
     """Ask nobody but the slowest one: what any sweep has to wait for on this machine at this moment."""
-    (answer,) = await DnsSweep().sweep([Question(address(count - 1), "example.test", "MX", port)], DEADLINE)
+    (answer,) = await DnsSweep().sweep([Question(address(slowest_of(count)), "example.test", "MX", port)], DEADLINE)
     return int(answer.reply is not None), answer.seconds
 
 

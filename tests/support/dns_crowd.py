@@ -1,4 +1,6 @@
-"""A thousand resolvers in one process: every address of 127.0.0.0/8 answers, each as late as its number says.
+"""A thousand resolvers in one process: every address of 127.0.0.0/8 answers, each with a latency of its own.
+
+The latencies are spread evenly and lie in no order, as in life: `slowest_of` tells which resolver is the last.
 
 Started as `python -m tests.support.dns_crowd COUNT LOSS DEAD SLOWEST_MS`; prints its port, ends with its stdin.
 """
@@ -34,6 +36,16 @@ def number_of(packed: bytes) -> int:
     return packed[2] * 250 + packed[3] - 1
 
 
+def place_of(number: int, count: int) -> int:
+    """Give the place of a resolver in the order of latencies; 617 is prime, so that each place is taken once."""
+    return number * 617 % count
+
+
+def slowest_of(count: int) -> int:
+    """Give the number of the slowest."""
+    return next(number for number in range(count) if place_of(number, count) == count - 1)
+
+
 def reply_to(query: bytes, number: int) -> bytes:
     """Give the MX, with one of 32 TTLs, as a cache would."""
     end = query.index(0, 12) + 5
@@ -67,7 +79,8 @@ async def serve(count: int, loss: float, dead: float, slowest: float) -> None:
                 number = number_of(to)
                 if number in dead_ones or chance.random() < loss:
                     continue
-                latency = FASTEST + (slowest - FASTEST) * number / max(1, count - 1) if slowest else 0.0
+                share = place_of(number, count) / max(1, count - 1)
+                latency = FASTEST + (slowest - FASTEST) * share if slowest else 0.0
                 # The middle field is the address to answer from; no interface is prescribed.
                 loop.call_later(latency, send, reply_to(query, number), b"\0\0\0\0" + to + b"\0\0\0\0", peer)
 
