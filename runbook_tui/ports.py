@@ -303,6 +303,9 @@ class Dns(Protocol):
     async def sweep(self, questions: Sequence[Question], deadline: float = 3.0) -> tuple[Answer, ...]:
         """Ask all; give an answer for each question, in their order, within `deadline` seconds. Never raises."""
 
+    def is_public(self, address: str) -> bool:
+        """Whether senders out there can reach an address: it is none for use inside a network (RFC 6890)."""
+
     async def own_resolvers(self) -> tuple[str, ...]:
         """Give the addresses this machine itself asks; empty when that cannot be told."""
 

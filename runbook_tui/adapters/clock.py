@@ -40,3 +40,7 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Wait; a time in the past waits for one turn of the loop."""
         await asyncio.sleep(max(0.0, seconds))
+
+    async def nap(self, seconds: float) -> None:
+        """Wait."""
+        await self.sleep(seconds)

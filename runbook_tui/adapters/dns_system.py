@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ class SystemDns:
         """Ask all at once."""
         sweep = await asyncio.to_thread(_load)
         return await sweep.sweep(questions, deadline)
+
+    def is_public(self, address: str) -> bool:
+        """Judge by the registry of special addresses."""
+        return not ipaddress.ip_address(address).is_private
 
     async def own_resolvers(self) -> tuple[str, ...]:
         """Give what resolv.conf(5), or this system's counterpart, names; empty when there is none."""

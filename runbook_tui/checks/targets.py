@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from runbook_tui.core.lookup import Question, absolute, negative_ttl, records
 from runbook_tui.ports import CheckState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from runbook_tui.checks.servers import Place
     from runbook_tui.core.lookup import Reply
@@ -23,18 +22,19 @@ async def targets(sight: Sight, names: Sequence[str], asked: Sequence[Place], pa
     """Look each name up at some resolvers, within `patience` seconds, and judge it; nobody to ask: no verdict."""
     pairs = [(name, rdtype) for name in names for rdtype in ("A", "AAAA")]
     questions = [Question(p.address, name, rdtype, p.port) for name, rdtype in pairs for p in asked]
-    answers = await sight.net.dns.sweep(questions, patience)
+    dns = sight.net.dns
+    answers = await dns.sweep(questions, patience)
     public = any(not place.is_private for place in asked)
     found = []
     for place, name in enumerate(names if asked else ()):
         mine = answers[2 * place * len(asked) : 2 * (place + 1) * len(asked)]
         replies = [answer.reply for answer in mine if answer.reply is not None]
-        found.append(judge(name, replies, sight.now, public=public))
+        found.append(judge(name, replies, sight.now, reachable=dns.is_public if public else lambda _: True))
     return found
 
 
-def judge(name: str, replies: Sequence[Reply], now: datetime, *, public: bool) -> Verdict:
-    """Judge a name by what was said of its A and AAAA. `public`: who was asked sees the world as others do."""
+def judge(name: str, replies: Sequence[Reply], now: datetime, *, reachable: Callable[[str], bool]) -> Verdict:
+    """Judge a name by what was said of its A and AAAA; `reachable` says whether others can reach an address."""
     good = [reply for reply in replies if reply.rcode in {"NOERROR", "NXDOMAIN"}]
     values = sorted({r.value for reply in good for r in reply.answer if r.rdtype in {"A", "AAAA"}})
     text = ", ".join(values)
@@ -50,8 +50,8 @@ def judge(name: str, replies: Sequence[Reply], now: datetime, *, public: bool) -
         if any(reply.authoritative for reply in good) or not ttl:
             return Verdict(seen, CheckState.FAIL, "it has no address")
         return Verdict(seen, CheckState.PENDING, "it has no address there yet", now + timedelta(seconds=ttl))
-    inside = [value for value in values if ipaddress.ip_address(value).is_private]
+    inside = [value for value in values if not reachable(value)]
     seen = Seen(name, TARGET, Holds.NEW, text, min(r.ttl for reply in good for r in reply.answer))
-    if inside and public:
+    if inside:
         return Verdict(seen, CheckState.WARN, f"{inside[0]} cannot be reached from outside")
     return Verdict(seen, CheckState.PASS)

@@ -161,7 +161,7 @@ class Watch:
     async def _nap(self, check: _Check, seconds: float) -> None:
         """Wait for the check's turn, or for somebody who wants it to look now."""
         check.view = replace(check.view, next=self._clock.now() + timedelta(seconds=seconds))
-        napping = {asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(check.wake.wait())}
+        napping = {asyncio.ensure_future(self._clock.nap(seconds)), asyncio.ensure_future(check.wake.wait())}
         try:
             await asyncio.wait(napping, return_when=asyncio.FIRST_COMPLETED)
         finally:

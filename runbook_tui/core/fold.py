@@ -17,6 +17,7 @@ from runbook_tui.core.model import (
     FileMode,
     Host,
     HostName,
+    LiteralSource,
     Runbook,
 )
 from runbook_tui.core.run import (
@@ -100,13 +101,13 @@ def _apply(state: RunState, record: ev.Record) -> RunState:
         case ev.VarsSet(values=values):
             lists = {name: value for name, value in values.items() if name in state.written.lists}
             literals = {name: value for name, value in values.items() if name not in lists}
-            return _with_lists(replace(state, answers=_answer_literals(state, literals)), lists)
+            return _with_lists(_renamed(replace(state, answers=_answer_literals(state, literals))), lists)
         case ev.Settled(what=ev.Settlement.LIST, subject=name, value=value):
             return _with_lists(state, {name: value})
         case ev.Settled(what=ev.Settlement.OS, action="", subject=host, value=system):
             return replace(state, systems=MappingProxyType({**state.systems, HostName(host): system}))
         case ev.Settled() as e:
-            return replace(state, answers=_settle(state, e))
+            return _renamed(replace(state, answers=_settle(state, e)))
         case ev.Confirmed() as e:
             return _confirmed(state, e, at)
         case ev.Intent(attempt=attempt):
@@ -187,6 +188,16 @@ def _answer_literals(state: RunState, values: Mapping[str, str]) -> Answers:
         texts = [lit.text for lit in state.runbook.literals if key in (lit.text, lit.key)] or [key]
         found.update(dict.fromkeys(texts, value))
     return replace(state.answers, literals=MappingProxyType(found))
+
+
+def _renamed(state: RunState) -> RunState:
+    """Give every host the name that was answered for it: who asks the host by its name must use that one too."""
+    hosts = dict(state.hosts)
+    for literal in state.written.literals:
+        host = hosts.get(HostName(literal.key)) if literal.source is LiteralSource.HOST else None
+        if host is not None and literal.text in state.answers.literals:
+            hosts[host.name] = replace(host, dns_name=state.answers.literals[literal.text])
+    return replace(state, hosts=MappingProxyType(hosts))
 
 
 def _with_lists(state: RunState, values: Mapping[str, str]) -> RunState:

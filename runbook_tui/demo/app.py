@@ -22,8 +22,9 @@ from runbook_tui.core.model import LOCAL
 from runbook_tui.demo.auto import OPERATOR, ScriptedOperator
 from runbook_tui.demo.clock import WorldClock
 from runbook_tui.demo.control import WorldClient
-from runbook_tui.demo.facts import CONTROL, VARIABLE, DemoWishes, Facts
+from runbook_tui.demo.facts import CA, CONTROL, VARIABLE, DemoWishes, Facts
 from runbook_tui.demo.mistakes import MISTAKES
+from runbook_tui.demo.world_net import WorldNet
 from runbook_tui.demo.world_secrets import WorldSecrets
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Rehearsing:
             shells=self._shell,
             front_end=self._front_end,
             secrets=WorldSecrets(self._facts.passwords, self._facts.variables["domain"]),
+            net=WorldNet(self._facts, str(self._folder / CA)),
             rehearsal=f"REHEARSAL: {self._facts.about}. No real server was touched.",
             operator=OPERATOR if self._wishes.auto else "",
         )

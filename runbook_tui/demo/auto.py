@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from runbook_tui.core.applies import not_for, step_settled
@@ -126,9 +127,10 @@ class ScriptedOperator:
     async def _linger(self, longest: float) -> None:
         """Let a mistake work: every queue tries again, and real time passes until a mail has bounced."""
         await self._world.advance(QUEUES_RETRY)
-        end = asyncio.get_running_loop().time() + longest
-        while asyncio.get_running_loop().time() < end and not (await self._world.look()).mails.bounced:
-            await asyncio.sleep(0.2)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(longest):
+                while not (await self._world.look()).mails.bounced:  # noqa: ASYNC110 -- the world tells nobody by itself
+                    await asyncio.sleep(0.2)
 
     async def _judge(self, action: Action, proposal: Proposal) -> None:
         """Go on when it is done; else stop, or go on all the same where that is the mistake."""
@@ -150,6 +152,8 @@ class ScriptedOperator:
         engine = self._engine
         if any(hold.code is HoldCode.GATE for hold in holds(engine.state, action)):
             await self._wait_for_the_world()
+        # Live checks may have lifted the gates meanwhile.
+        if any(hold.code is HoldCode.GATE for hold in holds(engine.state, action)):
             await engine.override(action.id, "the scripted operator let every cached answer run out and went on")
         for hold in holds(engine.state, action):
             match hold.code:

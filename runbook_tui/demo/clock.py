@@ -13,6 +13,9 @@ from runbook_tui.adapters.clock import boot_id
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+SHORTEST_NAP = 4.0
+"""Real seconds between two looks of a live check, however fast the world's time runs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Face:
@@ -84,19 +87,31 @@ class WorldClock:
         """Wait world seconds; a jump ends it early when it went that far."""
         await self.until(self.time() + seconds)
 
+    async def nap(self, seconds: float) -> None:
+        """Wait world seconds, but some real ones at least; a jump of the clock ends it, for much has changed then."""
+        face = self._face
+        least = min(seconds, SHORTEST_NAP)
+        await asyncio.sleep(least)
+        rest = seconds - least * self._face.factor
+        if rest > 0 and self._face is face:
+            await self._turn(rest / self._face.factor)
+
+    async def _turn(self, seconds: float) -> None:
+        """Wait real seconds, or until the clock jumps."""
+        sleeper: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        alarm = asyncio.get_running_loop().call_later(seconds, _wake, sleeper)
+        self._sleepers.add(sleeper)
+        try:
+            await sleeper
+        finally:
+            alarm.cancel()
+            self._sleepers.discard(sleeper)
+
     async def until(self, moment: float) -> None:
         """Wait until world time `moment`, Unix seconds; at least one turn of the loop."""
         await asyncio.sleep(0)
-        loop = asyncio.get_running_loop()
         while (left := moment - self.time()) > 0:
-            sleeper: asyncio.Future[None] = loop.create_future()
-            alarm = loop.call_later(left / self._face.factor, _wake, sleeper)
-            self._sleepers.add(sleeper)
-            try:
-                await sleeper
-            finally:
-                alarm.cancel()
-                self._sleepers.discard(sleeper)
+            await self._turn(left / self._face.factor)
 
 
 def _wake(sleeper: asyncio.Future[None]) -> None:

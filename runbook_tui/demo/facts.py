@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 FILE = "facts.json"
 CONTROL = "control"
 """The name of the control socket in the world's folder: short, for a socket's path ends at 107 bytes."""
+CA = "ca.pem"
+"""The certificate authority of the world, in its folder."""
 VARIABLE = "MAILRUNBOOK_DEMO"
 """The environment variable that names the world's folder to the app and the world."""
 
@@ -25,6 +27,8 @@ class Facts:
 
     `variables` are the runbook's variables and lists as they are in this world, `choices` the alternatives (`alt=`)
     that fit it. `sh` is what runs a script on a host. `passwords` are those of the mailboxes, which the world made up.
+    For the checks: `names` maps a name to its address, `resolvers` are addresses, `ports` maps a well-known port (a
+    text) to the one that stands for it.
     """
 
     about: str
@@ -34,6 +38,9 @@ class Facts:
     choices: Mapping[str, str]
     sh: str = "/bin/sh"
     passwords: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    resolvers: tuple[str, ...] = ()
+    ports: Mapping[str, int] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write them into the world's folder."""

@@ -19,8 +19,8 @@ from runbook_tui.demo.database import Databases
 from runbook_tui.demo.dns.authoritative import Authoritative
 from runbook_tui.demo.dns.names import Names
 from runbook_tui.demo.dns.resolver import Resolver
-from runbook_tui.demo.facts import Facts
-from runbook_tui.demo.host import DEBIAN, FREEBSD, Host, Tier
+from runbook_tui.demo.facts import CA, Facts
+from runbook_tui.demo.host import DEBIAN, FREEBSD, PLAIN_PORTS, Host, Tier
 from runbook_tui.demo.imap.server import ImapServer
 from runbook_tui.demo.isolation.confinement import STANDINS, Confinement
 from runbook_tui.demo.ledger import Ledger, Report
@@ -151,6 +151,7 @@ class World:
             shown = host.address if port == 22 else f"[{host.address}]:{port}"
             lines.append(f"{shown} {public}\n")
         (folder / "known_hosts").write_text("".join(lines), encoding="utf-8")
+        (self._folder / CA).write_bytes(self._authority.pem)
         (folder / "config").write_text("Host *\n  IdentitiesOnly yes\n", encoding="utf-8")
 
     def _make_servers(self) -> None:
@@ -287,6 +288,9 @@ class World:
             },
             sh=self.confinement.shell,
             passwords=self._passwords,
+            names=self.addresses(),
+            resolvers=tuple(resolver.address for resolver in self.resolvers),
+            ports={str(port): old.port(port) for port in PLAIN_PORTS},
         )  # fmt: skip
 
     # ---- what the control socket asks for

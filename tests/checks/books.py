@@ -27,6 +27,10 @@ class Book:
         """Answer all."""
         return tuple(self._answer(question) for question in questions)
 
+    def is_public(self, address: str) -> bool:
+        """Every address of the book can be reached."""
+        return bool(address)
+
     async def own_resolvers(self) -> tuple[str, ...]:
         """Give who is asked."""
         return self.resolvers

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from runbook_tui.adapters.dns_system import SystemDns
 from runbook_tui.checks.held import PARENT, RESOLVER, ZONE_SERVER, Holds, Seen, Wanted, seen, together, with_soa
 from runbook_tui.checks.propagation import (
     Change,
@@ -241,11 +242,12 @@ def test_an_mx_must_lead_to_a_name_with_an_address(
     replies: list[Reply], public: bool, expected: CheckState
 ) -> None:
     """An alias or a name without address is wrong (RFC 2181 10.3); a private address is seen by nobody outside."""
-    assert judge("new.example.test", replies, NOW, public=public).state is expected
+    reachable = SystemDns().is_public if public else lambda _: True
+    assert judge("new.example.test", replies, NOW, reachable=reachable).state is expected
 
 
 def test_a_new_name_may_be_unknown_to_a_cache_for_a_while() -> None:
     """A resolver that still believes that the name is not there is waited for."""
     soa = Record("example.test.", "SOA", 900, "ns1.example.test. root.example.test. 7 1800 60 86400 120")
-    verdict = judge("new.example.test", [Reply("NXDOMAIN", authority=(soa,))], NOW, public=True)
+    verdict = judge("new.example.test", [Reply("NXDOMAIN", authority=(soa,))], NOW, reachable=bool)
     assert (verdict.state, verdict.eta) == (CheckState.PENDING, NOW + timedelta(seconds=120))

@@ -63,6 +63,10 @@ class HeldClock:
         self.sleepers.append((self.wall + timedelta(seconds=seconds), woken))
         await woken.wait()
 
+    async def nap(self, seconds: float) -> None:
+        """Sleep as long."""
+        await self.sleep(seconds)
+
     def advance(self, seconds: float) -> None:
         """Move on and wake whoever is due."""
         self.wall += timedelta(seconds=seconds)

@@ -37,6 +37,10 @@ class HeldClock:
         self.at += timedelta(seconds=seconds)
         self.mono += seconds
 
+    async def nap(self, seconds: float) -> None:
+        """Sleep as long."""
+        await self.sleep(seconds)
+
     async def sleep(self, seconds: float) -> None:
         """Let the time pass at once."""
         self.pass_time(seconds)

@@ -202,7 +202,10 @@ def _domain_of(address: str) -> str:
 
 
 def _networks(words: list[str], own: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    """Read mynetworks. What covers 127.0.0.1 means this machine alone: in the world all others are on 127/8 too."""
+    """Read mynetworks. What covers 127.0.0.1 means this machine alone: in the world all others are on 127/8 too.
+
+    This machine's own clients come from its own address; from 127.0.0.1 itself comes whoever is outside the hosts.
+    """
     found: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
     for word in words:
         try:
@@ -210,7 +213,7 @@ def _networks(words: list[str], own: str) -> list[ipaddress.IPv4Network | ipaddr
         except ValueError:
             continue
         if network.version == 4 and ipaddress.ip_address("127.0.0.1") in network:
-            found += [ipaddress.ip_network("127.0.0.1/32"), ipaddress.ip_network(own)]
+            found.append(ipaddress.ip_network(own))
         else:
             found.append(network)
     return found
