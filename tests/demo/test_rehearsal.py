@@ -83,8 +83,9 @@ def transcript(place: Path) -> str:
     run = next((place / "state" / "runs").iterdir()).name
     environment = os.environ | {"MAILRUNBOOK_STATE_DIR": str(place / "state")}
     done = subprocess.run(
-        [sys.executable, "-m", "runbook_tui", "export", run], env=environment, capture_output=True, text=True, check=True
-    )
+        [sys.executable, "-m", "runbook_tui", "export", run], env=environment, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
     return done.stdout
 
 
@@ -153,8 +154,8 @@ def test_a_rehearsal_is_not_gone_on_with_in_life(place: Path) -> None:
     assert resumed.returncode == 2
     assert "its world is gone" in resumed.stderr
     bare = subprocess.run(
-        [sys.executable, "-m", "runbook_tui"], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        timeout=LONGEST, check=False,
+        [sys.executable, "-m", "runbook_tui"], env=environment, stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, timeout=LONGEST, check=False,
     )  # fmt: skip
     assert run not in bare.stdout
     nothing_is_left(place)
