@@ -194,7 +194,7 @@ class _Round:
             return False
         while asked.port is None:
             # Port, id and letter case from one draw: it is the draw that costs.
-            chance = secrets.randbits(32 + asked.asked.chances)
+            chance = secrets.randbits(32 + 8 * len(asked.asked.wire))
             asked.sent = asked.asked.outgoing(chance >> 32)
             ports[(chance & 0xFFFF_FFFF) % len(ports)].admit(asked)
         return True

@@ -41,35 +41,28 @@ class BadQuestionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A question without id and with its name in lower case. Octets 12.. up to `end` are the question section."""
+    """A question without id and with its name in lower case. Octets 12.. up to `end` are the question section.
+
+    `free` has a bit for each one of `wire` that may be drawn: the id, and what makes a letter of the name a capital.
+    """
 
     wire: bytes
     end: int
-    letters: tuple[int, ...]
+    free: int
 
     @property
     def bare(self) -> Template:
         """The same without EDNS, for a server that does not know it (RFC 6891 6.2.2)."""
-        return Template(self.wire[:10] + b"\0\0" + self.wire[HEADER : self.end], self.end, self.letters)
-
-    @property
-    def chances(self) -> int:
-        """How many random bits `outgoing` uses: 16 for the id, one for each letter."""
-        return 16 + len(self.letters)
+        cut = len(self.wire) - self.end
+        return Template(self.wire[:10] + b"\0\0" + self.wire[HEADER : self.end], self.end, self.free >> 8 * cut)
 
     def outgoing(self, chance: int) -> bytes:
-        """Give the message with id and letter case drawn: bit 16 + N of `chance` makes letter N a capital.
+        """Give the message with id and letter case drawn from `chance`, which has a bit for each one of the message.
 
         A forger must guess the case as well ("0x20 encoding"): one bit more for each letter of the name.
         """
-        message = bytearray(self.wire)
-        message[0:2] = (chance & 0xFFFF).to_bytes(2, "big")
-        chance >>= 16
-        for place in self.letters:
-            if chance & 1:
-                message[place] -= 32
-            chance >>= 1
-        return bytes(message)
+        size = len(self.wire)
+        return (int.from_bytes(self.wire, "big") ^ (chance & self.free)).to_bytes(size, "big")
 
 
 def template(name: str, rdtype: str, *, recurse: bool) -> Template:
@@ -88,8 +81,8 @@ def template(name: str, rdtype: str, *, recurse: bool) -> Template:
     wire = query.to_wire().translate(_LOWER)
     name_end = HEADER + len(owner.to_wire() or b"")
     # Lengths of labels are below 64, where no letter is: what is a letter's octet is a letter.
-    letters = tuple(place for place in range(HEADER, name_end) if wire[place] in _LETTERS)
-    return Template(wire, name_end + 4, letters)
+    free = b"\xff\xff" + bytes(10) + bytes(0x20 if octet in _LETTERS else 0 for octet in wire[HEADER:name_end])
+    return Template(wire, name_end + 4, int.from_bytes(free.ljust(len(wire), b"\0"), "big"))
 
 
 def repeats(reply: bytes, sent: bytes, end: int) -> bool | None:

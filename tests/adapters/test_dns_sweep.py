@@ -257,8 +257,8 @@ def test_a_memo_is_bounded() -> None:
 def test_a_memo_tells_different_answers_apart() -> None:
     """Equal but for id and case is one answer; another TTL, another record or another code is another."""
     memo, query = Memo(), template("example.test", "MX", recurse=True)
-    one = memo.reply(mx(query.outgoing(7 + (0b1011 << 16))), query.end)
-    assert memo.reply(mx(query.outgoing(9 + (0b0100 << 16))), query.end) is one
+    one = memo.reply(mx(query.outgoing(0)), query.end)
+    assert memo.reply(mx(query.outgoing(query.free)), query.end) is one
     assert memo.reply(mx(query.wire, ttl=299), query.end) != one
     assert memo.reply(mx(query.wire, "old.example.test."), query.end) != one
     assert memo.reply(response(query.wire, rcode="SERVFAIL").to_wire(), query.end) == Reply("SERVFAIL")
