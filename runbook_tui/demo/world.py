@@ -298,7 +298,10 @@ class World:
     def view(self) -> WorldView:
         """Give the world as it is now."""
         resolvers = tuple(
-            ResolverView(r.name, MANNERS[r.name].words, r.running, tuple(r.cached(DOMAIN, "MX")))
+            ResolverView(
+                r.name, MANNERS[r.name].words, r.running,
+                tuple((_short(text), left) for text, left in r.cached(DOMAIN, "MX")),
+            )
             for r in self.resolvers
         )
         left = [seconds for r in resolvers for text, seconds in r.caches if text]
@@ -375,3 +378,8 @@ class World:
                 await asyncio.wait_for(self.outside.idle(SETTLING_PAUSE), SETTLING_PAUSE * 2)
             await asyncio.sleep(SETTLING_PAUSE)
         return self.ledger.report()
+
+
+def _short(records: str) -> str:
+    """Give the mail hosts of an MX RRset by their short names, best first."""
+    return " ".join(word.partition(".")[0] for word in records.split() if not word.isdecimal())
