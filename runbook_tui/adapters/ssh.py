@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SILENCE = 1.0
 """Seconds without output, after its end, that end a job whose output a daemon keeps open; a slow link needs time."""
 
-MAX_JOBS = 4
+MAX_JOBS = 8
 """Channels for scripts; sshd allows 10 sessions a connection unless told otherwise, and signals need one more."""
 
 REFUSED_PAUSES = (0.05, 0.2, 0.5)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from runbook_tui.core.run import Status
     from runbook_tui.ports import Ended, HostKey, Hosts, Identity, Job, Link, Net, Probe, Secrets, Shell, Sight
 
-MOST_SESSIONS = 8
-"""Commands of checks at a time over one connection: sshd's MaxSessions is 10, and a step needs two."""
+MOST_SESSIONS = 6
+"""Commands of checks at a time over one connection: two of the eight that it carries stay free for a step."""
 
 LET_GO_TIMEOUT = 2.0
 """Seconds for ending over there what a look left running."""

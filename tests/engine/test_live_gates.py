@@ -50,11 +50,13 @@ def here(name: str = "a", text: str = "true", **fields: Any) -> Action:  # noqa:
 class Night:
     """A bench whose checks mx and queue say what the test has them say."""
 
-    def __init__(self, tmp_path: Path, *actions: Action, phases: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self, tmp_path: Path, *actions: Action, phases: Mapping[str, object] | None = None, every: float = 0.02
+    ) -> None:  # fmt: skip
         self.mx, self.queue = Saying(WAITING), Saying(RED)
         book = a_runbook(*actions)
         specs = tuple(
-            CheckSpec(name, "later", {"host": "old"}, every=0.02, phases=phases or {}) for name in ("mx", "queue")
+            CheckSpec(name, "later", {"host": "old"}, every=every, phases=phases or {}) for name in ("mx", "queue")
         )
         self.bench = Bench(
             replace(book, hosts={LOCAL: book.hosts[LOCAL]}, checks=specs), tmp_path / "state",
@@ -272,6 +274,24 @@ async def test_a_step_is_done_only_when_its_check_has_turned_green_anew(tmp_path
         outcomes = [event.outcome for event in night.recorded(ev.Finished)]
         assert outcomes == ["verifying", "verifying", "done"]
         assert "mx has to turn green" in engine.export("md")
+
+
+async def test_a_green_from_before_the_command_does_not_prove_it(tmp_path: Path) -> None:
+    """A check that looks once an hour and was green is looked at anew, at once; it may be asked to look again."""
+    night = Night(tmp_path, here(checks=("mx",)), every=3600.0)
+    night.mx.says = [GREEN]
+    async with night.engine() as engine:
+        await engine.consent()
+        await eventually(lambda: engine.checks()[0].state is CheckState.PASS)
+        night.mx.says = [RED]
+        proposal = await engine.propose("a", Verb.CONFIRM)
+        await engine.confirm(proposal, proposal.wants)
+        await eventually(lambda: engine.checks()[0].state is CheckState.FAIL)
+        assert engine.state.of("a").status is Status.RUNNING
+        night.mx.says = [GREEN]
+        engine.look_again("mx")
+        await engine.idle()
+        assert engine.state.of("a").status is Status.DONE
 
 
 async def test_a_check_that_does_not_turn_green_in_time_fails_the_step(tmp_path: Path) -> None:
