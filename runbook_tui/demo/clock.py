@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SHORTEST_NAP = 4.0
-"""Real seconds between two looks of a live check, however fast the world's time runs."""
+"""Real seconds between two looks of a live check at the least, however fast the world's time runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,10 @@ class Face:
 class WorldClock:
     """A `ports.Clock` on world time. `monotonic` stays real: how long a command took is no make-believe."""
 
-    def __init__(self, face: Face) -> None:
+    def __init__(self, face: Face, shortest_nap: float = SHORTEST_NAP) -> None:
         self.boot = boot_id()
         self._face = face
+        self._shortest_nap = shortest_nap
         self._sleepers: set[asyncio.Future[None]] = set()
         self._jumped: list[Callable[[], None]] = []
 
@@ -90,7 +91,7 @@ class WorldClock:
     async def nap(self, seconds: float) -> None:
         """Wait world seconds, but some real ones at least; a jump of the clock ends it, for much has changed then."""
         face = self._face
-        least = min(seconds, SHORTEST_NAP)
+        least = min(seconds, self._shortest_nap)
         await asyncio.sleep(least)
         rest = seconds - least * self._face.factor
         if rest > 0 and self._face is face:
