@@ -91,8 +91,8 @@ def compare(new: ImapSeen, old: ImapSeen) -> Judged:
     pairs = [(folder, there.get(folder.path)) for folder in old.folders]
     empty = [(was, now) for was, now in pairs if was.messages and not (now and now.messages)]
     if empty and not new.left_out:
-        lost, now = empty[0]
-        more = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
+        lost, now = max(empty, key=lambda pair: pair[0].messages)
+        more = f"; {len(empty) - 1} more like it" if len(empty) > 1 else ""
         return Judged(
             CheckState.FAIL, f"{lost} is {'empty' if now else 'not there'}, old has {lost.messages:,}{more}"
         )

@@ -76,9 +76,10 @@ def flood(piece: bytes) -> Serve:
     """Give a server that says the same for ever."""
 
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
+        while not writer.transport.is_closing():
             writer.write(piece)
             await writer.drain()
+            await asyncio.sleep(0)  # a connection that is gone makes drain return at once
 
     return serve
 
