@@ -134,7 +134,8 @@ async def test_it_breaks_at_each_stage(papers: Papers, stage: str, how: bytes) -
     imap(list=b'* LIST () "/" {99999999999}\r\n'), imap(list=b'* LIST () "/" {99999999999999999999999}\r\n'),
     imap(list=b'* LIST () "/" x\r\n' * 300_000), imap(examine=b"* 99999999999 EXISTS\r\n"),
     imap(list=b"* LIST (((((((\r\n"), imap(status=b"* STATUS INBOX (MESSAGES\r\n"), imap(list=b'* LIST () "/" &\r\n'),
-    imap(fetch=b"* 1 FETCH (BODY[]<0> NIL)\r\n"), imap(fetch=b""), imap(examine=b""), imap(namespace=b"* NAMESPACE x\r\n"),
+    imap(fetch=b"* 1 FETCH (BODY[]<0> NIL)\r\n"), imap(fetch=b""), imap(examine=b""),
+    imap(namespace=b"* NAMESPACE x\r\n"),
 ])  # fmt: skip
 async def test_servers_that_misbehave(papers: Papers, server: Serve) -> None:
     """It is never PASS; there is a sentence, in time, and no thread is left."""
