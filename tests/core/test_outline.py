@@ -66,5 +66,6 @@ def test_the_text_names_what_people_ask_for() -> None:
     attributes = 'sh {.run .danger .no-return host=new gate=up check=up optional=yes when="it is there" alt=way:on}'
     text = outline_text(annotated(step(fence("ls", attributes))))
     assert "1.1 One step" in text
-    marks = "dangerous, point of no return, optional, only when: it is there, a way for way: on, gates: up, green after it: up"
+    marks = "dangerous, point of no return, optional, only when: it is there, a way for way: on, gates: up"
+    marks += ", green after it: up"
     assert f"command on new, {marks} (line" in text

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from textual.widgets import Input
 
 from runbook_tui.checks.view import CheckView, Point
 from runbook_tui.core import events as ev
@@ -153,7 +154,8 @@ async def test_a_gate_is_lifted_and_opened_again_before_ones_eyes(
             await pilot.press("b")
             await opened(app, ReasonScreen)
             await until(lambda: "Write why it may stand so." in shown(app))
-            await pilot.press(*"ok", "enter")
+            app.screen.query_one("#reason", Input).value = "ok"
+            await pilot.press("enter")
             await until(lambda: bool(stage.events(ev.GateOverridden)))
             assert stage.events(ev.GateOverridden)[0].said == "FAIL: somebody put the old MX back"
             await until(lambda: "⊘ ✓ done" not in shown(app))
