@@ -84,7 +84,8 @@ class AnswerReader:
 
 
 # The program's own output must stay in order with the script's, hence 2>&1 before all else. `say` puts an answer
-# together, so that the program's text itself, sent back by a forced `cat`, is none.
+# together, so that the program's text itself, sent back by a forced `cat`, is none. For the process group, proc(5) on
+# Linux spares the process that ps(1) would be.
 _ENVIRONMENT = r"""exec 2>&1
 LC_ALL=C; export LC_ALL
 for d in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do
@@ -92,7 +93,10 @@ case ":$PATH:" in *":$d:"*) ;; *) PATH=${PATH:+$PATH:}$d;; esac
 done
 export PATH
 say() { echo "MRB $1 @NONCE@ $2"; }
-group() { set -- $(ps -o pgid= -p $$ 2>/dev/null); echo "$1"; }
+group() {
+if read -r s 2>/dev/null </proc/$$/stat; then set -- ${s##*)}; echo "$3"
+else set -- $(ps -o pgid= -p $$ 2>/dev/null); echo "$1"; fi
+}
 """
 
 # $( ) drops trailing newlines, so a dot is read behind the script and taken off again.

@@ -31,7 +31,7 @@ LITERAL = ("dig", "nsupdate", "named-checkzone", "named-checkconf", "host", "nsl
 BORROWED = ("ssh", "scp", "sftp", "ssh-keygen", "rsync", "openssl")
 """Tools of the machine that both tiers use, through a wrapper where one is needed."""
 
-BASIC = ("install", "find", "sed")
+BASIC = ("install", "find", "sed", "sleep")
 """Wrapped too, but never stood in for: every machine has them."""
 
 ABSENT: Mapping[str, str] = {
@@ -139,7 +139,14 @@ mv -f "$$c.$$$$" "$$c.rehearsal"
 exec $real -F "$$c.rehearsal" "$$@"
 """
 
+# World time: an hour is over in a minute. Servers answer in real time, so a moment of that is always left to them.
+_SLEEP = """case $$1 in ""|0*|*[!0-9]*) exec $real "$$@";; esac
+n=$$(($$1 / 60)); [ $$n -gt 0 ] && exec $real $$n
+exec $real 0.3
+"""
+
 OWN: Mapping[str, str] = {
+    "sleep": _SLEEP,
     "ssh": _SSH,
     "scp": _SSH,
     "sftp": _SSH,
