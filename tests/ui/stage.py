@@ -221,7 +221,7 @@ class Stage:
 async def open_stage(
     folder: Path, clock: HeldClock, runbook: Runbook | None = None, *,
     identities: dict[HostName, Identity] | None = None, agreed: bool = True, read_only: bool = False,
-    source_now: Runbook | None = None, make_probes: ProbeFactory = probes,
+    source_now: Runbook | None = None, make_probes: ProbeFactory = probes, rehearsal: str = "",
 ) -> AsyncIterator[Stage]:  # fmt: skip
     """Open the run in `folder`, which the first opening makes; leaving it pauses it."""
     book = runbook or migration()
@@ -237,8 +237,9 @@ async def open_stage(
     else:
         run = create_run(folder, book.text.encode(), book.title, {}, RUN, now=clock.now())
     opening = Opening(
-        run=RUN, runbook_path="move.md", version="0.1", operator="anna", workstation="desk", hosts={}, variables={}
-    )
+        run=RUN, runbook_path="move.md", version="0.1", operator="anna", workstation="desk", hosts={}, variables={},
+        rehearsal=rehearsal,
+    )  # fmt: skip
     engine = Engine(
         runbook=book, opening=opening, journal=run.journal(clock), outputs=run.outputs(), shells=shells, clock=clock,
         net=SystemNet(), secrets=KnownSecrets(), make_probes=make_probes, source_now=source_now, read_only=read_only,

@@ -17,6 +17,7 @@ from runbook_tui.ui.screens.confirm import ConfirmScreen
 from runbook_tui.ui.themes import LIGHT
 from tests.ui.pilots import an_app, opened, past_guard, shown, until
 from tests.ui.stage import NEW, OLD, Answer, Stage, open_stage
+from tests.ui.test_rehearsal import FarWorld
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -49,10 +50,13 @@ def rarely(state: RunState) -> dict[str, tuple[CheckSpec, Probe]]:
 
 
 @pytest.fixture
-async def stage(tmp_path: Path, clock: HeldClock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
+async def stage(
+    tmp_path: Path, clock: HeldClock, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> AsyncIterator[Stage]:
     """Open the migration and agree to what it contacts."""
     monkeypatch.setattr(watch_module, "SECOND_LOOK", 1e9)
-    async with open_stage(tmp_path / "state", clock, make_probes=rarely) as opened_stage:
+    word = "REHEARSAL" if request.node.callspec.params["scene"] == "rehearsal" else ""
+    async with open_stage(tmp_path / "state", clock, make_probes=rarely, rehearsal=word) as opened_stage:
         yield opened_stage
 
 
@@ -122,7 +126,7 @@ async def failed(stage: Stage) -> None:
     await stage.engine.idle()
 
 
-SCENES: dict[str, tuple[Callable[[Stage], Awaitable[None]], tuple[int, int], dict[str, str], str]] = {
+SCENES: dict[str, tuple[Callable[[Stage], Awaitable[None]], tuple[int, int], dict[str, object], str]] = {
     "main": (running, (140, 45), {}, ""),
     "confirm": (at_start, (140, 45), {}, "c"),
     "danger": (at_last_copy, (140, 45), {}, "c"),
@@ -130,6 +134,7 @@ SCENES: dict[str, tuple[Callable[[Stage], Awaitable[None]], tuple[int, int], dic
     "failed": (failed, (140, 45), {}, ""),
     "small": (running, (80, 24), {}, ""),
     "light": (running, (140, 45), {"theme": LIGHT.name}, ""),
+    "rehearsal": (running, (140, 45), {"rehearsal": FarWorld()}, ""),
 }
 
 
@@ -170,6 +175,8 @@ async def test_a_picture_is_as_it_was(
     app = an_app(stage.engine, clock, **options)
     async with app.run_test(size=size, notifications=True) as pilot:
         await until(lambda: app.main.drawn)
+        if "rehearsal" in options:
+            await until(lambda: "world time" in shown(app))
         await still(app)
         if key:
             await pilot.press(key)

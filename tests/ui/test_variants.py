@@ -59,7 +59,7 @@ async def test_what_does_not_apply_is_dimmed_and_says_why(tmp_path: Path, clock:
     """The list has n/a in the colour of what is done with; the step's pane says for which system it is."""
     async with open_stage(tmp_path, clock, variants(old="freebsd")) as stage:
         app = an_app(stage.engine, clock)
-        async with app.run_test(size=SIZE, notifications=True) as pilot:
+        async with app.run_test(size=SIZE, notifications=True):
             await until(lambda: app.main.drawn)
             assert app.main.spot is not None
             assert app.main.spot.id == "stop-freebsd"
