@@ -86,7 +86,7 @@ class World:
         self.domain = DOMAIN
         self.clock = clock
         self.calls: Counter[str] = Counter()
-        self._folder = folder
+        self.folder = folder
         self.tier = tier
         self._network = take_network(tier)
         self.hosts = {
@@ -141,7 +141,7 @@ class World:
 
     def _write_operator(self, key: asyncssh.SSHKey) -> None:
         """Give the operator a key, and every host's key, in a folder of their own: never in the real ~/.ssh."""
-        folder = self._folder / "operator"
+        folder = self.folder / "operator"
         folder.mkdir(mode=0o700)
         trust.write_key(folder / "id_ed25519", key.export_private_key())
         lines = []
@@ -151,7 +151,7 @@ class World:
             shown = host.address if port == 22 else f"[{host.address}]:{port}"
             lines.append(f"{shown} {public}\n")
         (folder / "known_hosts").write_text("".join(lines), encoding="utf-8")
-        (self._folder / CA).write_bytes(self._authority.pem)
+        (self.folder / CA).write_bytes(self._authority.pem)
         (folder / "config").write_text("Host *\n  IdentitiesOnly yes\n", encoding="utf-8")
 
     def _make_servers(self) -> None:
@@ -218,7 +218,7 @@ class World:
 
     def _server_tls(self, host: Host) -> ssl.SSLContext:
         certificate = self._certificate("old" if host.name == "desk" else host.name)
-        folder = self._folder / "tls" / host.name
+        folder = self.folder / "tls" / host.name
         folder.mkdir(parents=True)
         (folder / "chain.pem").write_bytes(certificate.chain)
         trust.write_key(folder / "key.pem", certificate.key)
