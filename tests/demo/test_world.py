@@ -129,7 +129,7 @@ async def test_hosts_can_be_out_of_reach(world: World, client: WorldClient, faul
 
 
 async def test_a_full_disk_keeps_mail_waiting(world: World, client: WorldClient) -> None:
-    """While new's disk is full its Postfix puts every sender off (452 4.3.1), and takes mail again once it is mended."""
+    """While new's disk is full its Postfix puts every sender off (452 4.3.1); mended, it takes mail again."""
     new = world.hosts["new"]
     await client.toggle(Fault.DISK)
     async with aiosmtplib.SMTP(hostname=new.address, port=new.port(25), start_tls=False) as sender:

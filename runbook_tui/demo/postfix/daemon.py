@@ -45,8 +45,6 @@ class Postfix:
         why; `pipe` runs mailbox_command, None plays procmail without recipes.
         """
         self.host = host
-        self.disk_full = False
-        """Set to play a full disk: clients hear 452, deliveries are put off."""
         self.queue = Queue(host.path("/var/spool/postfix"))
         self._names = names
         self._tls = tls
@@ -63,6 +61,11 @@ class Postfix:
         self._flushed: set[str] = set()
         self._wake = asyncio.Event()
         host.clock.on_jump(self._wake.set)
+
+    @property
+    def disk_full(self) -> bool:
+        """Whether the host's disk is full: clients hear 452, deliveries are put off."""
+        return self.host.full
 
     @property
     def running(self) -> bool:
@@ -211,7 +214,7 @@ class Postfix:
         router = Router(settings, self.lookup, self.host.users, self.host.address)
         delivery = Delivery(
             self.host, settings, router, names=self._names, ports=self._ports, pipe=self._pipe,
-            full=lambda: self.disk_full,
+            full=lambda: self.host.full,
         )  # fmt: skip
         self._settings, self._router, self._delivery = settings, router, delivery
         self._access = Access(settings, router)

@@ -248,13 +248,13 @@ async def test_a_full_disk_loses_nothing(mail: Mail) -> None:
     """Clients hear 452 while the disk is full, and a delivery is put off, not bounced."""
     mail.new.main_cf(mydestination=DOMAIN)
     await mail.new.postfix.start()
-    mail.new.postfix.disk_full = True
+    mail.new.host.full = True
     assert await mail.new.ask("MAIL FROM:<>", client=mail.outside) == ["452 4.3.1 Insufficient system storage"]
     mail.new.postfix.submit("root", [f"alice@{DOMAIN}"], b"To: alice\n\nhello\n")
     await until(lambda: "No space left on device" in mail.new.log)
     told = r"dsn=4\.\d\.\d, status=deferred \(maildir delivery failed: .*No space left on device\)"
     assert re.search(told, mail.new.log)
-    mail.new.postfix.disk_full = False
+    mail.new.host.full = False
     await until(lambda: next(iter(mail.new.postfix.queue)).queue is QueueName.DEFERRED)
     mail.new.postfix.flush()
     await until(lambda: mail.new.inbox("alice"))
