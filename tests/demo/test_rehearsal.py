@@ -99,6 +99,29 @@ def test_a_whole_migration_in_the_other_ways(place: Path, options: tuple[str, ..
     nothing_is_left(place)
 
 
+BARE = """
+import sys
+from runbook_tui.demo.command import rehearse
+from runbook_tui.demo.facts import DemoWishes
+sys.exit(rehearse(DemoWishes(auto=True, bare=True, tier=sys.argv[1])))
+"""
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("tier", ["ns", "plain"])
+def test_a_whole_migration_on_a_machine_without_tools(place: Path, tier: str) -> None:
+    """As if ssh, rsync, openssl and dig were missing: their stand-ins carry the migration, and nothing is lost."""
+    (place / "t").mkdir()
+    environment = os.environ | {"TMPDIR": str(place / "t"), "MAILRUNBOOK_STATE_DIR": str(place / "state")}
+    done = subprocess.run(
+        [sys.executable, "-c", BARE, tier], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=LONGEST, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert counts(done.stdout) | {"numbered": 0} == dict.fromkeys(COUNTS, 0)
+    nothing_is_left(place)
+
+
 @pytest.mark.lab
 @pytest.mark.parametrize(
     ("mistake", "kind"), [("relay_domains", "bounced"), ("loop", "bounced"), ("final-before-rsync", "lost")]
