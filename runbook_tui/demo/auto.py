@@ -117,12 +117,27 @@ class ScriptedOperator:
             verb, edited = Verb.EDIT, mistake.written(action.step, now.text)
         if mistake is not None and verb is Verb.RETRY:
             await self._linger(mistake.lingers)
-        proposal = await engine.propose(action.id, verb, edited)
-        await engine.confirm(proposal, proposal.wants)
+        proposal = await self._confirmed(action, verb, edited)
         if now.kind is ActionKind.WAIT:
             await self._sit_out(action)
         await engine.idle()
         await self._judge(action, proposal)
+
+    async def _confirmed(self, action: Action, verb: Verb, edited: str | None) -> Proposal:
+        """Look at what would run and confirm it; a gate that turned red in between is answered like any other."""
+        while True:
+            await self._answer_holds(action)
+            try:
+                proposal = await self._engine.propose(action.id, verb, edited)
+                await self._engine.confirm(proposal, proposal.wants)
+            except Refused:
+                if not self._gated(action):
+                    raise
+            else:
+                return proposal
+
+    def _gated(self, action: Action) -> bool:
+        return any(hold.code is HoldCode.GATE for hold in holds(self._engine.state, action))
 
     async def _linger(self, longest: float) -> None:
         """Let a mistake work: every queue tries again, and real time passes until a mail has bounced."""
@@ -150,10 +165,9 @@ class ScriptedOperator:
     async def _answer_holds(self, action: Action) -> None:
         """Settle what a person would be asked; every answer is in the transcript."""
         engine = self._engine
-        if any(hold.code is HoldCode.GATE for hold in holds(engine.state, action)):
+        if self._gated(action):
             await self._wait_for_the_world()
-        # Live checks may have lifted the gates meanwhile.
-        if any(hold.code is HoldCode.GATE for hold in holds(engine.state, action)):
+        if self._gated(action):  # live checks may have lifted it meanwhile
             await engine.override(action.id, "the scripted operator let every cached answer run out and went on")
         for hold in holds(engine.state, action):
             match hold.code:
