@@ -58,11 +58,11 @@ def app(behaviour: str, *, again: bool) -> int:
         closed.mkdir()
         (closed / "file").touch()
         closed.chmod(0)
-    say(f"app up {'again' if again else 'first'}")
     if behaviour == "raw":
         tty.setraw(0)
     if behaviour == "deaf":
         signal.signal(signal.SIGINT, lambda *_: say("app heard Ctrl-C"))
+    say(f"app up {'again' if again else 'first'}")
     if behaviour == "ends":
         return 5
     if again:

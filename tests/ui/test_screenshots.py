@@ -176,7 +176,7 @@ async def test_a_picture_is_as_it_was(
     async with app.run_test(size=size, notifications=True) as pilot:
         await until(lambda: app.main.drawn)
         if "rehearsal" in options:
-            await until(lambda: "world time" in shown(app))
+            await until(lambda: "234 sent" in shown(app))
         await still(app)
         if key:
             await pilot.press(key)
