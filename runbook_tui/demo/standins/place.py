@@ -139,10 +139,10 @@ mv -f "$$c.$$$$" "$$c.rehearsal"
 exec $real -F "$$c.rehearsal" "$$@"
 """
 
-# World time: an hour is over in a minute. Servers answer in real time, so a moment of that is always left to them.
+# World time: an hour is over in a minute. Servers answer in real time, so short waits for them stay what they are.
 _SLEEP = """case $$1 in ""|0*|*[!0-9]*) exec $real "$$@";; esac
 n=$$(($$1 / 60)); [ $$n -gt 0 ] && exec $real $$n
-exec $real 0.3
+exec $real "$$@"
 """
 
 OWN: Mapping[str, str] = {
