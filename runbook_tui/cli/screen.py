@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from runbook_tui.ui.app import RunbookApp
+from runbook_tui.ui.driver import LastingDriver
 
 if TYPE_CHECKING:
     from runbook_tui.engine import Engine
@@ -19,7 +20,7 @@ class ScreenFrontEnd:
     """Draws on the terminal of standard input and error."""
 
     def __init__(self, engine: Engine, *, mouse: bool, rehearsal: Rehearsal | None = None) -> None:
-        self._app = RunbookApp(engine, rehearsal=rehearsal)
+        self._app = RunbookApp(engine, rehearsal=rehearsal, driver=LastingDriver)
         self._mouse = mouse
 
     @property

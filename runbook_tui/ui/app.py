@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from textual.app import SystemCommand
     from textual.binding import BindingType
     from textual.command import Hits
+    from textual.driver import Driver
     from textual.screen import Screen
 
     from runbook_tui.engine import Engine
@@ -93,15 +94,16 @@ class RunbookApp(App[None]):
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         theme: str = DARK.name,
         rehearsal: Rehearsal | None = None,
+        driver: type[Driver] | None = None,
     ) -> None:
         """Make the app. `clock` gives monotonic seconds, `now` aware UTC; tests hold both.
 
-        With a `rehearsal` the main screen shows its world too.
+        With a `rehearsal` the main screen shows its world too. `driver` is Textual's own choice unless it is given.
         """
         no_colour = bool(os.environ.get("NO_COLOR"))
         # Textual takes an empty NO_COLOR for a set one; and with a set one it still paints greys unless
         # the terminal's own colours are asked for (STYLE.md F8).
-        super().__init__(ansi_color=True if no_colour else None)
+        super().__init__(driver_class=driver, ansi_color=True if no_colour else None)
         if self.no_color and not no_colour:
             self.no_color = False
             self._filters = [f for f in self._filters if type(f).__name__ not in {"Monochrome", "NoColor"}]
