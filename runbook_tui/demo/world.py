@@ -117,7 +117,6 @@ class World:
             authority=self._authority.pem,
             tsig=base64.b64encode(secrets.token_bytes(32)).decode("ascii"),
         )
-        self._tsig = papers.tsig
         resolver = self._network.address(RESOLVERS[0])
         furniture.furnish(self.hosts, papers, name_server=self._network.address(NAME_SERVER), resolver=resolver)
         addresses = self.addresses()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import dns.exception
@@ -20,7 +21,7 @@ LARGEST_UDP = 1232
 LARGEST_TCP = 65535
 
 
-class Endpoint:
+class Endpoint(ABC):
     """A `machine.Service` that answers DNS messages; a subclass gives `answer`."""
 
     def __init__(self, address: str, port: int) -> None:
@@ -72,9 +73,9 @@ class Endpoint:
     async def reload(self) -> None:
         """Read the configuration again: there is none."""
 
+    @abstractmethod
     async def answer(self, wire: bytes, limit: int) -> bytes | None:
         """Give the reply to a message, at most `limit` octets by the transport; None for no reply at all."""
-        raise NotImplementedError
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
         """Have work done that ends with this server at the latest."""
