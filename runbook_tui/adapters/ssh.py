@@ -151,7 +151,8 @@ class SshShell:
 
     async def _take_slot(self) -> None:
         try:
-            await asyncio.wait_for(self._jobs.acquire(), self._settings.answer_timeout)
+            async with asyncio.timeout(self._settings.answer_timeout):
+                await self._jobs.acquire()
         except TimeoutError:
             raise HostError(
                 f"{self._who} is busy: {MAX_JOBS} commands are running there. Nothing was run.",

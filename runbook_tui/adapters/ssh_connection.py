@@ -45,7 +45,8 @@ class Connection:
         for connection in (self.client, *(hop.client for hop in reversed(self.hops))):
             connection.close()
             try:
-                await asyncio.wait_for(connection.wait_closed(), CLOSE_SECONDS)
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await connection.wait_closed()
             except TimeoutError:
                 connection.abort()
 

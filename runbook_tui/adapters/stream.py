@@ -95,7 +95,8 @@ class Stream:
 async def _end_of(stream: Stream) -> None:
     """Let the process end by itself after its answer, which takes it a moment."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(asyncio.shield(stream.done), 1.0)
+        async with asyncio.timeout(1.0):
+            await asyncio.shield(stream.done)
 
 
 async def answer_of(stream: Stream, expected: Answer, patience: float, who: str) -> str:
@@ -106,7 +107,8 @@ async def answer_of(stream: Stream, expected: Answer, patience: float, who: str)
         OutcomeUnknownError: no answer came in `patience` seconds, or the link broke before one.
     """
     try:
-        said = await asyncio.wait_for(asyncio.shield(stream.said), patience)
+        async with asyncio.timeout(patience):
+            said = await asyncio.shield(stream.said)
     except TimeoutError:
         raise OutcomeUnknownError(f"{who} did not answer within {patience:.0f} s") from None
     if said is not None:

@@ -374,7 +374,8 @@ class World:
                 if machine.postfix.running:
                     machine.postfix.flush()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.outside.idle(SETTLING_PAUSE), SETTLING_PAUSE * 2)
+                async with asyncio.timeout(SETTLING_PAUSE * 2):
+                    await self.outside.idle(SETTLING_PAUSE)
             await asyncio.sleep(SETTLING_PAUSE)
         return self.ledger.report()
 

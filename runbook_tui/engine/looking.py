@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runbook_tui.core.model import Action
-    from runbook_tui.ports import Ended, Shell
+    from runbook_tui.ports import Ended, Job, Shell
 
 READ_TIMEOUT = 30.0
 """Seconds a read-only look may take."""
@@ -35,17 +35,26 @@ async def look(shell: Shell, script: str, sink: Callable[[bytes], None]) -> Ende
         HostError: nothing ran.
         OutcomeUnknownError: the link broke while it was sent.
     """
-    job = await shell.start(script, sink)
+    starting = asyncio.ensure_future(shell.start(script, sink))
     try:
-        return await asyncio.wait_for(job.wait(), READ_TIMEOUT)
+        job = await asyncio.shield(starting)
+        async with asyncio.timeout(READ_TIMEOUT):
+            return await job.wait()
     except (TimeoutError, asyncio.CancelledError) as error:
-        with contextlib.suppress(HostError, TimeoutError):
-            async with asyncio.timeout(SIGNAL_TIMEOUT):
-                await shell.signal_group(job.pgid, "TERM")
-        job.close()
+        await _end(shell, starting)
         if isinstance(error, TimeoutError):
             return None
         raise
+
+
+async def _end(shell: Shell, starting: asyncio.Future[Job]) -> None:
+    """End over there what nobody waits for any more, also where it was only being started."""
+    with contextlib.suppress(HostError, OutcomeUnknownError, TimeoutError):
+        async with asyncio.timeout(SIGNAL_TIMEOUT):
+            job = await starting
+            await shell.signal_group(job.pgid, "TERM")
+    if starting.done() and not starting.cancelled() and not starting.exception():
+        starting.result().close()
 
 
 class Ends:

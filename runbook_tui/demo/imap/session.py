@@ -81,7 +81,8 @@ class Session:
         finally:
             self.writer.close()
             with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
-                await asyncio.wait_for(self.writer.wait_closed(), 1)
+                async with asyncio.timeout(1):
+                    await self.writer.wait_closed()
 
     async def _serve(self) -> None:
         async with asyncio.timeout(_PATIENCE):
