@@ -60,7 +60,7 @@ MISTAKES: Mapping[str, Mistake] = {
             rewritten={"postfix-relay": (_NO_NET,), "old-relays": (_NO_NET,)},
             left_out=frozenset({"loop-guard"}),
             late={"takeover": "old-relays", "flush": "old-relays"},
-            lingers=90.0,
+            lingers=300.0,
         ),
         Mistake(
             "final-before-rsync",
