@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from runbook_tui.checks.asking import ask, blind
 from runbook_tui.core.errors import HostError
+from runbook_tui.core.markdown.values import UNITS, share, size
 from runbook_tui.ports import CheckState, Probe, Reading, Row
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ USUAL_SHARE = 0.15
 
 FULL = 0.01
 """Share of the room below which a disk is as good as full."""
-
-_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "P": 1 << 50}
-_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([KMGTP]?)i?B?", re.IGNORECASE)
 
 # Device and mount point may hold blanks, so a line is told by its numbers.
 _BLOCKS = re.compile(r"\S.*?\s+(\d{1,18})\s+(\d{1,18})\s+(-?\d{1,18})\s+(?:\d{1,9}%|-)\s+(/.*)")
@@ -68,18 +66,12 @@ def inodes_of(text: str) -> Room | None:
     return Room(int(found[1]), int(found[2]))
 
 
-def size_of(text: str) -> int | None:
-    """Give the bytes of `12G`, `500 MB` or `1024`; None when it is no size."""
-    found = _SIZE.fullmatch(text.strip())
-    return int(float(found[1]) * _UNITS[found[2].upper()]) if found else None
-
-
-def human(size: float) -> str:
+def human(room: float) -> str:
     """Give bytes roughly: `12 G`."""
-    for unit, length in reversed(_UNITS.items()):
-        if unit and size >= length:
-            return f"{size / length:.{0 if size >= 10 * length else 1}f} {unit}"
-    return f"{int(size)} bytes"
+    for unit, length in reversed(UNITS.items()):
+        if unit and room >= length:
+            return f"{room / length:.{0 if room >= 10 * length else 1}f} {unit}"
+    return f"{int(room)} bytes"
 
 
 @dataclass(slots=True)
@@ -121,8 +113,8 @@ class DiskProbe(Probe):
 
 
 def judge(room: Room, mount: str, inodes: Room | None, free: str, need: str) -> Reading:
-    """Say what the room means. `inodes` None: there is no limit. Sizes as `size_of` reads them."""
-    wanted, needed = _wanted(free, room), size_of(need) if need else 0
+    """Say what the room means. `inodes` None: there is no limit. Sizes as `values.size` reads them."""
+    wanted, needed = _wanted(free, room), size(need) if need else 0
     if wanted is None or needed is None:
         slip = free if wanted is None else need
         return Reading(CheckState.UNKNOWN, f"{slip} is no size such as 12G or share such as 20%")
@@ -138,10 +130,8 @@ def judge(room: Room, mount: str, inodes: Room | None, free: str, need: str) -> 
 
 def _wanted(free: str, room: Room) -> float | None:
     """Give the bytes that should be free."""
-    share = re.fullmatch(r"\s*(\d{1,3}(?:\.\d{1,6})?)\s*%\s*", free)
-    if share or not free:
-        return (float(share[1]) / 100 if share else USUAL_SHARE) * (room.used + max(0, room.free))
-    return size_of(free)
+    part = share(free) if free else USUAL_SHARE
+    return size(free) if part is None else part * (room.used + max(0, room.free))
 
 
 def _findings(room: Room, inodes: Room | None, wanted: float, needed: int) -> Iterator[tuple[CheckState, str]]:

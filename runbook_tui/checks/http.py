@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from runbook_tui.checks.expected import in_phase
+from runbook_tui.checks.expected import up_in_phase
 from runbook_tui.checks.reached import REFUSED, SHARE, Judged, nowhere, shut, together, trouble
 from runbook_tui.core.contact import PageAsk, TlsAsk, Trouble
 from runbook_tui.ports import CheckState, Probe, Reading
@@ -53,9 +53,9 @@ class HttpProbe(Probe):
 
     async def read(self, sight: Sight) -> Reading:
         """Look once."""
-        wanted = in_phase(self.status, self.phases, sight.phase)
+        wanted = up_in_phase(self.status, self.phases, sight.phase)
         # The text is the usual page's: another status has another page.
-        expect = "" if sight.phase in self.phases else self.expect
+        expect = self.expect if wanted == self.status else ""
         try:
             name, port, ask = request(self.url, self.ca)
             status = 0 if wanted == REFUSED else int(str(wanted))

@@ -12,6 +12,7 @@ from runbook_tui.checks.listing import LISTED, QUEUES, JsonListing, Listing, Pla
 from runbook_tui.checks.reasons import kind_of
 from runbook_tui.checks.view import age
 from runbook_tui.core.errors import HostError
+from runbook_tui.core.markdown import checkvalues
 from runbook_tui.core.markdown.values import duration
 from runbook_tui.ports import CheckState, Probe, Reading, Row
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from runbook_tui.core.model import CheckSpec
     from runbook_tui.ports import Sight
 
-HELD = "held"
+HELD = checkvalues.HELD
 """The expectation of a phase in which mail is kept waiting on purpose."""
 
 OLD = 3600.0

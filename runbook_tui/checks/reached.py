@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runbook_tui.core.contact import Found, Trouble
+from runbook_tui.core.markdown import checkvalues
 from runbook_tui.core.model import LOCAL
 from runbook_tui.ports import CheckState, Reading, Row
 
@@ -13,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Self
 
-    from runbook_tui.core.contact import TlsSeen
+    from runbook_tui.core.contact import Endpoint, TlsSeen
     from runbook_tui.core.model import CheckSpec, Host
     from runbook_tui.ports import Sight
 
 SHARE = 0.9
 """Share of a check's timeout that a client gets, so that its own sentence is heard."""
 
-REFUSED = "refused"
+REFUSED = checkvalues.REFUSED
 """The word of `phases:` for a service that must refuse."""
 
 _BLIND = {
@@ -76,6 +78,11 @@ class Target:
         if not name:
             return Found(trouble=Trouble.NO_LOOKUP, said=f"nothing says how {self.host} is called")
         return await sight.net.services.find(name, self.port)
+
+    async def refusing(self, sight: Sight, endpoints: Sequence[Endpoint]) -> Reading:
+        """Look whether it refuses connections, as it should in some phase."""
+        seen = await asyncio.gather(*(sight.net.services.banner(one, "", self.patience) for one in endpoints))
+        return together([(one.address, shut(was.trouble)) for one, was in zip(endpoints, seen, strict=True)])
 
 
 def name_of(host: Host) -> str:

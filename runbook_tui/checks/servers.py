@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runbook_tui.core.lookup import DNS_PORT
+from runbook_tui.core.markdown.values import server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,16 +86,5 @@ def read_at(at: tuple[str, ...], nameservers: tuple[str, ...] = ()) -> At:
 
 def read_place(text: str) -> Place | None:
     """Read `9.9.9.9`, `127.0.0.1:5301`, `2620:fe::fe` or `[2620:fe::fe]:5301`; None when it is none of them."""
-    address, port = text, ""
-    if text.startswith("["):
-        address, _, port = text[1:].partition("]")
-        port = port.removeprefix(":")
-    elif text.count(":") == 1:
-        address, _, port = text.partition(":")
-    try:
-        ipaddress.ip_address(address)
-    except ValueError:
-        return None
-    if not port:
-        return Place(address)
-    return Place(address, int(port)) if port.isascii() and port.isdigit() and 0 < int(port) < 65536 else None
+    found = server(text)
+    return Place(found[0], int(found[1] or DNS_PORT)) if found is not None else None

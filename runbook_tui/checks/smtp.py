@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from runbook_tui.checks.expected import in_phase
+from runbook_tui.checks.expected import up_in_phase
 from runbook_tui.checks.reached import REFUSED, Judged, Target, certificate_trouble, nowhere, shut, together, trouble
 from runbook_tui.core.contact import SmtpAsk, TlsAsk
+from runbook_tui.core.markdown.checkvalues import MOST_RECIPIENTS
 from runbook_tui.ports import CheckState, Probe, Reading
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from runbook_tui.core.contact import SmtpReply, SmtpSeen
     from runbook_tui.core.model import CheckSpec
     from runbook_tui.ports import Sight
-
-MOST_RECIPIENTS = 20
 
 
 class Starttls(StrEnum):
@@ -100,7 +99,7 @@ class SmtpProbe(Probe):
             (*self.accept, *self.refuse), tls, starttls is Starttls.REQUIRED,
             self.target.patience if tls is None or starttls is Starttls.REQUIRED else self.target.patience / 2,
         )  # fmt: skip
-        door = Door(str(in_phase(Door.OPEN, self.phases, sight.phase)))
+        door = Door(str(up_in_phase(Door.OPEN, self.phases, sight.phase)))
         all_seen = await asyncio.gather(*(sight.net.services.smtp(one, ask) for one in found.endpoints))
         judged = []
         for endpoint, seen in zip(found.endpoints, all_seen, strict=True):
@@ -120,7 +119,7 @@ class SmtpProbe(Probe):
             return f"more than {MOST_RECIPIENTS} recipients would look like an attack"
         if self.starttls not in set(Starttls):
             return f"starttls is neither required, offered nor none: {self.starttls}"
-        door = str(in_phase(Door.OPEN, self.phases, phase))
+        door = str(up_in_phase(Door.OPEN, self.phases, phase))
         return "" if door in set(Door) else f"the phase {phase} expects neither open, later nor refused: {door}"
 
 

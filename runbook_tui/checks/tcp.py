@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runbook_tui.checks.expected import in_phase
+from runbook_tui.checks.expected import up_in_phase
 from runbook_tui.checks.reached import REFUSED, Judged, Target, nowhere, shut, together, trouble
 from runbook_tui.ports import CheckState, Probe, Reading
 
@@ -43,7 +43,7 @@ class TcpProbe(Probe):
         found = await self.target.find(sight)
         if not found.endpoints:
             return nowhere(found)
-        expect = str(in_phase(self.expect, self.phases, sight.phase))
+        expect = str(up_in_phase(self.expect, self.phases, sight.phase))
         listen = "" if expect == REFUSED else expect
         banners = await asyncio.gather(
             *(sight.net.services.banner(one, listen, self.target.patience) for one in found.endpoints)

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runbook_tui.checks.reached import Judged, Target, certificate_trouble, nowhere, together, trouble
+from runbook_tui.checks.expected import up_in_phase
+from runbook_tui.checks.reached import (
+    REFUSED,
+    Judged,
+    Target,
+    certificate_trouble,
+    nowhere,
+    together,
+    trouble,
+)
 from runbook_tui.core.contact import TlsAsk
 from runbook_tui.ports import CheckState, Probe, Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from typing import Self
 
@@ -35,6 +44,7 @@ class TlsProbe(Probe):
     days: float = DAYS
     ca: str = ""
     starttls: str = ""
+    phases: Mapping[str, object] = field(default_factory=dict)
     columns = ("address", "TLS", "key", "good until", "for", "says")
 
     @classmethod
@@ -44,7 +54,7 @@ class TlsProbe(Probe):
         begins = str(o.get("starttls", STARTTLS.get(target.port, "")))
         return cls(
             target, resolve(str(o.get("name") or "")), float(str(o.get("days", DAYS))), resolve(str(o.get("ca") or "")),
-            begins if begins in STARTTLS.values() else "",
+            begins if begins in STARTTLS.values() else "", spec.phases,
         )  # fmt: skip
 
     @property
@@ -58,6 +68,12 @@ class TlsProbe(Probe):
         found = await self.target.find(sight)
         if not found.endpoints:
             return nowhere(found)
+        expected = up_in_phase("", self.phases, sight.phase)
+        if expected == REFUSED:
+            return await self.target.refusing(sight, found.endpoints)
+        if expected:
+            why = f"the phase {sight.phase} expects neither up nor refused: {expected}"
+            return Reading(CheckState.UNKNOWN, why, error=why)
         # The second handshake of a certificate that is not good has the other half of the time.
         ask = TlsAsk(self.name or self.target.name(sight), self.ca, self.starttls, self.target.patience / 2)
         all_seen = await asyncio.gather(*(sight.net.services.tls(one, ask) for one in found.endpoints))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runbook_tui.checks.disk import DiskProbe, Room, blocks_of, human, inodes_of, judge, size_of
+from runbook_tui.checks.disk import DiskProbe, Room, blocks_of, human, inodes_of, judge
+from runbook_tui.core.markdown.values import size
 from runbook_tui.ports import CheckState
 from tests.checks.onhosts import commands, sight_of
 
@@ -56,7 +57,7 @@ def test_what_is_not_understood_is_nothing(text: str) -> None:
 
 def test_sizes() -> None:
     """Sizes as people write them, and back."""
-    assert [size_of(text) for text in ("12G", "500 MB", "1.5k", "7", "2 GiB", "x", "-1G", "")] == [
+    assert [size(text) for text in ("12G", "500 MB", "1.5k", "7", "2 GiB", "x", "-1G", "")] == [
         12 * GIB, 500 << 20, 1536, 7, 2 * GIB, None, None, None,
     ]  # fmt: skip
     assert [human(size) for size in (7, 1536, 12 * GIB)] == ["7 bytes", "1.5 K", "12 G"]

@@ -173,3 +173,12 @@ def test_from_front_matter() -> None:
     assert (made.url, made.expect, made.asks) == (
         "https://webmail.domain.test/", "domain.test", "GET https://webmail.domain.test/"
     )  # fmt: skip
+
+
+async def test_up_in_a_phase_is_the_usual_page() -> None:
+    """Its status and text are wanted as ever."""
+    usual = probe(expect="^hel+o$", phases={"after": "up"})
+    async with serving(page()) as port:
+        assert (await usual.read(sight(port, phase="after"))).state is CheckState.PASS
+    async with serving(page(body=b"bye")) as port:
+        assert (await usual.read(sight(port, phase="after"))).state is CheckState.FAIL

@@ -202,12 +202,13 @@ class TestPhases:
 
     async def test_putting_off(self) -> None:
         """`later` wants 4xx for what is taken otherwise."""
-        later = probe(phases={"freeze": "later"})
+        later = probe(phases={"freeze": "later", "after": "up"})
         with server(Handler(good="450 4.3.2 later")) as port:
             assert (await later.read(sight(port, phase="freeze"))).state is CheckState.PASS
             assert (await later.read(sight(port))).state is CheckState.FAIL
         with server(Handler()) as port:
             assert (await later.read(sight(port, phase="freeze"))).state is CheckState.FAIL
+            assert (await later.read(sight(port, phase="after"))).state is CheckState.PASS
 
     async def test_a_word_that_means_nothing(self) -> None:
         """It is UNKNOWN, and says so."""

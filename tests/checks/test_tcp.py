@@ -79,6 +79,8 @@ async def test_refusing_is_right_in_its_phase() -> None:
     async with serving(script(b"220 x\r\n")) as port:
         assert (await refusing.read(sight(port, phase="downtime"))).state is CheckState.FAIL
         assert (await refusing.read(sight(port))).state is CheckState.PASS
+        again = probe("^220", {"after": "up"})
+        assert (await again.read(sight(port, phase="after"))).value == "220 x"
 
 
 async def test_every_address_counts() -> None:

@@ -46,6 +46,17 @@ async def test_a_good_certificate(papers: Papers) -> None:
     assert (reading.rows[0].cells[4], reading.level) == (NAME, 89)
 
 
+async def test_what_a_phase_expects(papers: Papers) -> None:
+    """In a phase in which nobody may listen a closed port is PASS and an open one FAIL; `up` is as ever."""
+    look = probe(papers.ca)
+    look.phases = {"before": "refused", "after": "up", "odd": "asleep"}
+    closed = await look.read(sight(free_port(), phase="before"))
+    assert (closed.state, closed.value) == (CheckState.PASS, "it refuses connections, as it should")
+    async with serving(silent, papers.context("good")) as port:
+        states = [(await look.read(sight(port, phase=phase))).state for phase in ("before", "after", "", "odd")]
+    assert states == [CheckState.FAIL, CheckState.PASS, CheckState.PASS, CheckState.UNKNOWN]
+
+
 @pytest.mark.parametrize(("kind", "says"), [
     ("expired", "its certificate expired on 2"), ("not yet", "its certificate is not valid before 2"),
     ("other name", f"its certificate is not for {NAME}, only for "),

@@ -26,7 +26,7 @@ runbook:
   lists:
     mailboxes: {ask: "Users", default: [plop, 7]}
   checks:
-    spool: {type: command, host: old, run: "df", exit: 0, every: 30s, timeout: 2m, label: Spool, phases: {day: 1}}
+    spool: {type: queue, host: old, max: 0, every: 30s, timeout: 2m, label: Spool, phases: {day: 1}}
 ---
 # T <!-- phase: day -->
 
@@ -47,8 +47,8 @@ Ask plop about domain.tld.
     assert [x.lines for x in runbook.literals] == [(), (22,), (22,), ()]
     assert runbook.lists["mailboxes"].default == ("plop", "7")
     (check,) = runbook.checks
-    assert (check.type, check.every, check.timeout, check.label) == ("command", 30.0, 120.0, "Spool")
-    assert dict(check.options) == {"host": "old", "run": "df", "exit": 0}
+    assert (check.type, check.every, check.timeout, check.label) == ("queue", 30.0, 120.0, "Spool")
+    assert dict(check.options) == {"host": "old", "max": 0}
     assert check.phases == {"day": 1}
 
 
@@ -64,7 +64,7 @@ runbook:
     spool: {type: command, host: old, run: "df", exit: 0, expect: "regex", every: 30s}
     spf: {type: dns, record: TXT, name: d.tld, at: ["127.0.0.1:5353"], expect: "v=spf1"}
     banner: {type: tcp, host: new, port: 25, expect: "^220 "}
-    smtp-old: {type: smtp, host: old, port: 25, accept: [a@d.tld], refuse: [x@e.test], starttls: no, phases: {down: no}}
+    smtp-old: {type: smtp, host: old, port: 25, accept: [a@d.tld], phases: {down: refused}, starttls: none}
     cert: {type: tls, host: new, port: 993, name: imap.d.tld, days: 14, ca: file}
     postfix: {type: service, host: new, service: postfix, expect: up, boot: enabled}
     room: {type: disk, host: new, path: /home, free: 20%, need: "12G"}

@@ -118,7 +118,7 @@ def test_a_structural_error_says_where(body: str, code: str, line: int) -> None:
         ("runbook:\n  checks:\n    c: {type: ssh, host: nwe}", "unknown-host", 4, 26, "nwe"),
         ("runbook:\n  checks:\n    c: {type: ssh, host: local, every: often}", "bad-value", 4, 40, "every"),
         ("runbook:\n  checks:\n    c: {type: tcp, host: local, port: x}", "bad-value", 4, 39, "port"),
-        ("runbook:\n  checks:\n    c: {type: ssh, host: local, phases: {down: no}}", "dangling-phase", 4, 1, "down"),
+        ("runbook:\n  checks:\n    c: {type: queue, host: local, phases: {down: 3}}", "dangling-phase", 4, 1, "down"),
         ("runbook:\n  checks:\n    c: {type: mx, name: a, changed-by: '#x'}", "dangling-changed-by", 4, 1, "#x"),
         ("runbook:\n  hosts: [", "yaml", 3, 11, "YAML"),
         ("runbook:\n  a: &x 1\n  b: *x", "yaml", 4, 6, "aliases"),
@@ -131,6 +131,95 @@ def test_the_front_matter_is_checked(front: str, code: str, line: int, column: i
     found = problem(read(f"---\n{front}\n---\n# T\n".encode()), code)
     assert (found.severity, found.line, found.column) == (Severity.ERROR, line, column)
     assert words in found.message + found.hint
+
+
+CHECK_SLIPS = [
+    ("queue, host: local", "max: many", "0"),
+    ("queue, host: local", "max: -1", "0"),
+    ("queue, host: local", "max: [0]", "single value"),
+    ("disk, host: local, path: /", "free: much", "20%"),
+    ("disk, host: local, path: /", "free: 120%", "20%"),
+    ("disk, host: local, path: /", "need: 12X", "12G"),
+    ("disk, host: local", "path: home", "/"),
+    ("http", "url: webmail.domain.tld", "https://"),
+    ("http, url: 'http://a/'", "status: fine", "200"),
+    ("http, url: 'http://a/'", "expect: '('", "regular expression"),
+    ("smtp, host: local", "starttls: no", "none"),
+    ("smtp, host: local", "starttls: requierd", "did you mean required?"),
+    ("smtp, host: local", "accept: [plop]", "plop@domain.tld"),
+    ("smtp, host: local", "refuse: [a@b, 'c d@e']", "plop@domain.tld"),
+    ("tls, host: local, port: 25", "starttls: pop3", "imap"),
+    ("tls, host: local, port: 25", "days: soon", "14"),
+    ("service, host: local, service: x", "expect: yes", "up"),
+    ("service, host: local, service: x", "boot: sometimes", "enabled"),
+    ("dns, name: a", "record: MXX", "TXT"),
+    ("mx, name: a", "at: [authoritative, nine.nine]", "9.9.9.9"),
+    ("mx, name: a", "at: ['9.9.9.9:99999']", "9.9.9.9"),
+    ("mx, name: a", "at: ['host:nwe']", "nwe"),
+    ("mx, name: a", "ttl-was: long", "60s"),
+    ("command, host: local, run: x", "exit: 0 24", "255"),
+    ("command, host: local", "run: ''", "missing"),
+    ("outage, name: a", "fail: never", "60s"),
+    ("ssh, host: local", "every: 10ms", "1 s"),
+]
+
+
+@pytest.mark.parametrize(("kind", "slip", "words"), CHECK_SLIPS, ids=[slip for _, slip, _ in CHECK_SLIPS])
+def test_a_check_with_a_wrong_value_is_an_error(kind: str, slip: str, words: str) -> None:
+    """It points at the value, in its column, and says what can stand there."""
+    head = f"    c: {{type: {kind}, "
+    front = f"runbook:\n  checks:\n{head}{slip}}}"
+    found = problem(read(f"---\n{front}\n---\n# T\n".encode()), "bad-value")
+    column = len(head) + slip.index(": ") + 3
+    assert (found.severity, found.line, found.column) == (Severity.ERROR, 4, column)
+    assert words in found.message + found.hint
+
+
+PHASE_SLIPS = [
+    ("imap, host: local", "shut", "refused"),
+    ("imap, host: local", "yes", "up"),
+    ("smtp, host: local", "later on", "later"),
+    ("tls, host: local, port: 993", "503", "refused"),
+    ("tcp, host: local, port: 25", "'('", "regular expression"),
+    ("http, url: 'http://a/'", "shut", "200"),
+    ("queue, host: local", "hold", "held"),
+    ("service, host: local, service: x", "stopped", "down"),
+    ("service, host: local, service: x", "{boot: never}", "enabled"),
+    ("service, host: local, service: x", "{starts: yes}", "boot"),
+    ("mx, name: a", "up", "every phase"),
+]
+
+
+@pytest.mark.parametrize(("kind", "value", "words"), PHASE_SLIPS)
+def test_a_phase_in_which_a_check_expects_nonsense_is_an_error(kind: str, value: str, words: str) -> None:
+    """It points at the word, and says which can stand there."""
+    line = f"    c: {{type: {kind}, phases: {{day: {value}}}}}"
+    text = f"---\nrunbook:\n  checks:\n{line}\n---\n# T <!-- phase: day -->\n"
+    found = problem(read(text.encode()), "bad-value")
+    assert (found.severity, found.line, found.column) == (Severity.ERROR, 4, line.index(value, line.index("day:")) + 1)
+    assert words in found.message + found.hint
+
+
+@pytest.mark.parametrize(
+    ("check", "column"),
+    [
+        ("{type: imap, host: local, user: plop}", 34),
+        ("{type: imap, host: local, secret: x}", 34),
+        ("{type: outage, name: a, warn: 4h, fail: 1h}", 32),
+    ],
+)
+def test_values_of_a_check_that_do_not_fit_together_are_an_error(check: str, column: int) -> None:
+    """It points at one of them."""
+    found = problem(read(f"---\nrunbook:\n  checks:\n    c: {check}\n---\n# T\n".encode()), "bad-value")
+    assert (found.line, found.column) == (4, column)
+
+
+def test_what_a_literal_stands_for_is_no_slip() -> None:
+    """A value with a literal in it is not known before the run, so it is not judged."""
+    front = "literals: {SIZE: {var: size}}\n  checks:\n    c: {type: disk, host: local, path: /, need: SIZE}"
+    assert read(f"---\nrunbook:\n  {front}\n---\n# T\n".encode()).problems == ()
+    number = front.replace("disk", "tls").replace("path: /, need:", "port:")
+    assert problem(read(f"---\nrunbook:\n  {number}\n---\n# T\n".encode()), "bad-value").line == 5
 
 
 def test_a_front_matter_without_an_end_is_an_error() -> None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runbook_tui.core.markdown import values
+from runbook_tui.core.markdown import checkvalues, values
 from runbook_tui.core.markdown.vocabulary import did_you_mean
 from runbook_tui.core.markdown.yamlnodes import Notes, Value, fields, mapping, plain, text_of
 from runbook_tui.core.model import CheckSpec
+from runbook_tui.core.settle import mentioned
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     import yaml
+
+    from runbook_tui.core.model import Literal
+
+    Given = dict[str, tuple[yaml.Node, yaml.Node]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +47,29 @@ TYPES = {
 }
 COMMON = ("type", "every", "timeout", "label", "phases")
 _HOST_KEYS = ("host", "against", "hosts")
-_DURATIONS = ("ttl-was", "warn", "fail")
-_PATTERNS = {"command": ("expect",), "tcp": ("expect",), "http": ("expect",)}
+SOONEST = 1.0
+"""Seconds between two looks at the least."""
 
 
-def read_checks(node: yaml.Node | None, hosts: Collection[str], notes: Notes) -> tuple[CheckSpec, ...]:
-    """Give the checks that can be read; `hosts` are the known names, `local` among them."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a check may speak of: the names of hosts, `local` among them, and the literals."""
+
+    hosts: Collection[str]
+    literals: tuple[Literal, ...] = ()
+
+
+def read_checks(node: yaml.Node | None, known: Known, notes: Notes) -> tuple[CheckSpec, ...]:
+    """Give the checks that can be read."""
     found = []
     for name, key, body in mapping(node, "checks", notes):
-        spec = _check(name, key, body, hosts, notes)
+        spec = _check(name, key, body, known, notes)
         if spec is not None:
             found.append(spec)
     return tuple(found)
 
 
-def _check(name: str, key: yaml.Node, body: yaml.Node, hosts: Collection[str], notes: Notes) -> CheckSpec | None:
+def _check(name: str, key: yaml.Node, body: yaml.Node, known: Known, notes: Notes) -> CheckSpec | None:
     what = f"the check {name}"
     type_name = next((text_of(v, "type", notes) for k, _, v in mapping(body, what, Notes()) if k == "type"), "")
     kind = TYPES.get(type_name)
@@ -68,43 +81,44 @@ def _check(name: str, key: yaml.Node, body: yaml.Node, hosts: Collection[str], n
     given = fields(body, what, (*COMMON, *kind.required, *kind.optional), notes)
     for missing in (name for name in kind.required if name not in given):
         notes.error(key, "check-key", f"{what} has no {missing}", f"a {type_name} check needs {missing}")
-    _check_values(type_name, given, hosts, notes)
+    _check_values(type_name, given, known, notes)
     options = {option: plain(value) for option, (_, value) in given.items() if option not in COMMON}
     every = _seconds(given, "every", 60.0, notes)
     timeout = _seconds(given, "timeout", 10.0, notes)
     label = text_of(given["label"][1], "label", notes) if "label" in given else ""
-    phases: dict[str, Value] = {}
-    if "phases" in given:
-        phases = {phase: plain(value) for phase, _, value in mapping(given["phases"][1], "phases", notes)}
+    phases = _phases(type_name, given["phases"][1], notes) if "phases" in given else {}
     return CheckSpec(name, type_name, options, every, timeout, label, phases)
 
 
-def _check_values(
-    type_name: str,
-    given: dict[str, tuple[yaml.Node, yaml.Node]],
-    hosts: Collection[str],
-    notes: Notes,
-) -> None:
+def _check_values(type_name: str, given: Given, known: Known, notes: Notes) -> None:
     for option, (_, node) in given.items():
         value = plain(node)
+        if option in COMMON:
+            continue
         if option in _HOST_KEYS:
             for host in value if isinstance(value, list) else [value]:
-                if str(host) not in hosts:
-                    hint = did_you_mean(str(host), hosts) or "declare it under hosts:"
+                if str(host) not in known.hosts:
+                    hint = did_you_mean(str(host), known.hosts) or "declare it under hosts:"
                     notes.error(node, "unknown-host", f"the host {host} is not declared", hint)
-        elif option in _DURATIONS and values.duration(str(value)) is None:
-            notes.error(node, "bad-value", f"{option} is no duration such as 60s, 30m or 4h")
-        elif option == "days" and not (isinstance(value, int) and value > 0):
-            notes.error(node, "bad-value", "days is no whole number of days")
-        elif option == "exit" and values.exits(str(value)) is None:
-            notes.error(node, "bad-value", 'exit is no list of exit statuses such as "0 24"')
-        elif option == "port" and not (isinstance(value, int) and 0 < value < 65536):
-            notes.error(node, "bad-value", "port is no number from 1 to 65535")
-        elif option in _PATTERNS.get(type_name, ()) and (why := values.pattern_problem(str(value))):
-            notes.error(node, "bad-value", f"{option} is no regular expression: {why}")
+        if option not in checkvalues.AS_WRITTEN and mentioned(str(value), known.literals):
+            continue  # what a literal stands for is known in the run only
+        if (wrong := checkvalues.problem(type_name, option, value, known.hosts)) is not None:
+            notes.error(node, "bad-value", *wrong)
+    odd = checkvalues.together(type_name, {option: plain(node) for option, (_, node) in given.items()})
+    if odd is not None:
+        notes.error(given[odd[0]][0], "bad-value", *odd[1:])
 
 
-def _seconds(given: dict[str, tuple[yaml.Node, yaml.Node]], name: str, default: float, notes: Notes) -> float:
+def _phases(type_name: str, node: yaml.Node, notes: Notes) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    for phase, _, body in mapping(node, "phases", notes):
+        value = found[phase] = plain(body)
+        if (wrong := checkvalues.phase_problem(type_name, value)) is not None:
+            notes.error(body, "bad-value", *wrong)
+    return found
+
+
+def _seconds(given: Given, name: str, default: float, notes: Notes) -> float:
     if name not in given:
         return default
     node = given[name][1]
@@ -112,4 +126,6 @@ def _seconds(given: dict[str, tuple[yaml.Node, yaml.Node]], name: str, default: 
     if seconds is None:
         notes.error(node, "bad-value", f"{name} is no duration such as 60s, 30m or 4h")
         return default
+    if name == "every" and seconds < SOONEST:
+        notes.error(node, "bad-value", f"every is shorter than {SOONEST:g} s", "look less often")
     return seconds

@@ -131,7 +131,7 @@ def _declarations(node: yaml.Node, front: Front, given_hosts: Collection[str], n
     if "lists" in given:
         front.lists = _lists(given["lists"][1], front.literals, notes)
     if "checks" in given:
-        front.checks = checkspecs.read_checks(given["checks"][1], known, notes)
+        front.checks = checkspecs.read_checks(given["checks"][1], checkspecs.Known(known, front.literals), notes)
         names = mapping(given["checks"][1], "checks", Notes())
         front.check_lines = {name: notes.line(key) for name, key, _ in names}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import warnings
 
@@ -13,6 +14,11 @@ LONGEST_DURATION = 10 * 365 * 86400.0
 """Seconds; ten years. Anything longer is a slip, and would overflow a calendar."""
 LONGEST_PATTERN = 1000
 """Characters of a regular expression."""
+
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([KMGTP]?)i?B?", re.IGNORECASE)
+_SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)\s*%")
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "P": 1 << 50}
+"""Bytes of each unit of a size."""
 
 _EXITS = re.compile(r"\d{1,3}([ ,]+\d{1,3})*")
 _PERM = re.compile(r"0?[0-7]{3,4}")
@@ -29,6 +35,37 @@ def duration(text: str) -> float | None:
         return None
     seconds = float(found.group(1)) * _SECONDS[found.group(2)]
     return seconds if 0 < seconds <= LONGEST_DURATION else None
+
+
+def size(text: str) -> int | None:
+    """Give the bytes of `12G`, `500 MB` or `1024`; None when it is no size."""
+    found = _SIZE.fullmatch(text.strip())
+    return int(float(found[1]) * UNITS[found[2].upper()]) if found else None
+
+
+def share(text: str) -> float | None:
+    """Give `20%` as a number from 0 to 1; None when it is no share."""
+    found = _SHARE.fullmatch(text.strip())
+    return float(found[1]) / 100 if found and float(found[1]) <= 100 else None
+
+
+def server(text: str) -> tuple[str, str] | None:
+    """Give address and port of `9.9.9.9`, `127.0.0.1:5301`, `2620:fe::fe` or `[2620:fe::fe]:5301`; else None.
+
+    The port is empty where none is named.
+    """
+    address, port = text, ""
+    if text.startswith("["):
+        address, _, port = text[1:].partition("]")
+        port = port.removeprefix(":")
+    elif text.count(":") == 1:
+        address, _, port = text.partition(":")
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    good = not port or (port.isascii() and port.isdigit() and 0 < int(port[:9]) < 65536)
+    return (address, port) if good else None
 
 
 def exits(text: str) -> frozenset[int] | None:
