@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from runbook_tui.checks.held import Holds, Seen
 from runbook_tui.checks.name_servers import NameServers
 from runbook_tui.checks.propagation import Verdict, clock, last_eta, overall
+from runbook_tui.checks.reached import SHARE
 from runbook_tui.checks.servers import read_at, words
 from runbook_tui.core.lookup import DNS_PORT, negative_ttl, records
 from runbook_tui.ports import CheckState, Probe, Reading, Row
@@ -44,7 +45,8 @@ class DnsProbe(Probe):
         o = spec.options
         at = read_at(words(o.get("at"), resolve), words(o.get("nameservers"), resolve))
         name, rdtype = resolve(str(o.get("name", ""))), str(o.get("record", "")).upper()
-        return cls(NameServers(name, rdtype, at, port), resolve(str(o.get("expect") or "")))
+        servers = NameServers(name, rdtype, at, port, within=SHARE * spec.timeout)
+        return cls(servers, resolve(str(o.get("expect") or "")))
 
     @property
     def asks(self) -> str:

@@ -21,6 +21,7 @@ from runbook_tui.checks.held import (
 )
 from runbook_tui.checks.name_servers import NameServers
 from runbook_tui.checks.propagation import Change, Verdict
+from runbook_tui.checks.reached import SHARE
 from runbook_tui.checks.servers import read_at, words
 from runbook_tui.checks.targets import targets
 from runbook_tui.core.lookup import DNS_PORT
@@ -68,7 +69,7 @@ class MxProbe(Probe):
         new, old = words(o.get("expect"), resolve), words(o.get("was"), resolve)
         wanted = Wanted(str(o.get("record", "MX")).upper(), new, old)
         return cls(
-            NameServers(resolve(str(o.get("name", ""))), wanted.rdtype, at, port), wanted,
+            NameServers(resolve(str(o.get("name", ""))), wanted.rdtype, at, port, within=SHARE * spec.timeout), wanted,
             changed_by=str(o.get("changed-by") or ""), every=spec.every,
             ttl_was=duration(str(o["ttl-was"])) if "ttl-was" in o else None,
         )  # fmt: skip
@@ -97,7 +98,7 @@ class MxProbe(Probe):
         zone, asked, hosts, targeted = await asyncio.gather(
             self.servers.ask_zone(sight, resolvers), self.servers.ask_resolvers(sight, resolvers, ASKS),
             self.servers.ask_hosts(sight),
-            targets(sight, self._targets, resolvers[:3], self.servers.patience),
+            targets(sight, self._targets, resolvers[:3], self.servers.each),
         )  # fmt: skip
         found = [with_soa(seen(z.place, ZONE_SERVER, z.answer, self.wanted), z.soa.reply) for z in zone]
         for place, answers in zip(resolvers, asked, strict=True):

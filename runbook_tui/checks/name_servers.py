@@ -21,6 +21,8 @@ PATIENCE = 3.0
 """Seconds for an answer, two resends included."""
 ZONE_KEPT = 300.0
 """Seconds for which the list of the zone's servers is believed."""
+WITHIN = 9.0
+"""Seconds for one look, finding the servers included: what is known by then is better than a timeout's UNKNOWN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,10 @@ class ZoneAnswer:
 
 @dataclass(slots=True)
 class NameServers:
-    """Asks for `rdtype` of `name`. `port` is that of servers which are found, not named; `patience` is seconds.
+    """Asks for `rdtype` of `name`. `port` is that of servers which are found, not named.
 
-    `zone` is the zone as it was last found; `child` are the servers that it names itself.
+    `patience` is seconds for one question, `within` for all of a look. `zone` is the zone as it was
+    last found; `child` are the servers that it names itself.
     """
 
     name: str
@@ -44,9 +47,15 @@ class NameServers:
     at: At
     port: int = DNS_PORT
     patience: float = PATIENCE
+    within: float = WITHIN
     zone: Zone | None = None
     child: frozenset[str] = frozenset()
     _zone_until: float = 0.0
+
+    @property
+    def each(self) -> float:
+        """Seconds for an answer: half of the whole at the most, so that finding the servers has the other half."""
+        return min(self.patience, self.within / 2)
 
     @property
     def whom(self) -> str:
@@ -90,14 +99,16 @@ class NameServers:
             places = zone.places
         asked = ((self.name, self.rdtype), (self.name, "SOA"), (self.zone.name if self.zone else self.name, "NS"))
         questions = [Question(p.address, name, kind, p.port, recurse=False) for p in places for name, kind in asked]
-        answers = await sight.net.dns.sweep(questions, self.patience)
+        answers = await sight.net.dns.sweep(questions, self.each)
         said = [answer.reply for answer in answers[2::3]]
         self.child = frozenset(r.value for reply in said if reply for r in records(reply.answer, "NS"))
         return [ZoneAnswer(str(p), *answers[3 * n : 3 * n + 2]) for n, p in enumerate(places)]
 
     async def _found(self, sight: Sight, resolvers: Sequence[Place]) -> Zone:
         if self.zone is None or sight.monotonic > self._zone_until:
-            finder = Finder(sight.net.dns, resolvers or await self._own(sight), self.port)
+            until = sight.monotonic + self.within - self.each
+            asked = resolvers or await self._own(sight)
+            finder = Finder(sight.net.dns, asked, self.port, lambda: until - sight.monotonic)
             found = await finder.find(self.name)
             # A resolver that is silent now does not make known servers unknown.
             if found.trouble:
@@ -108,10 +119,16 @@ class NameServers:
     async def ask_resolvers(self, sight: Sight, resolvers: Sequence[Place], times: int = 1) -> list[list[Answer]]:
         """Ask every resolver so many times at once; give its answers together."""
         questions = [Question(p.address, self.name, self.rdtype, p.port) for p in resolvers for _ in range(times)]
-        answers = await sight.net.dns.sweep(questions, self.patience)
+        answers = await sight.net.dns.sweep(questions, self.each)
         return [list(answers[n * times : (n + 1) * times]) for n in range(len(resolvers))]
 
     async def ask_hosts(self, sight: Sight) -> list[Answer]:
         """Ask the resolver of every host that is named."""
-        asked = (own_resolver.answer_of(sight, host, self.name, self.rdtype) for host in self.at.hosts)
-        return list(await asyncio.gather(*asked))
+        return list(await asyncio.gather(*(self._ask_host(sight, host) for host in self.at.hosts)))
+
+    async def _ask_host(self, sight: Sight, host: str) -> Answer:
+        try:
+            async with asyncio.timeout(self.within):
+                return await own_resolver.answer_of(sight, host, self.name, self.rdtype)
+        except TimeoutError:
+            return Answer(trouble=f"{host} did not answer within {self.within:g} s", unsent=True)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runbook_tui.checks.servers import Place
-from runbook_tui.core.lookup import DNS_PORT, Question, records
+from runbook_tui.core.lookup import DNS_PORT, Answer, Question, records
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from runbook_tui.core.lookup import Reply
     from runbook_tui.ports import Dns
 
 PATIENCE = 2.0
 """Seconds for one round of questions; there are up to six."""
+TOO_LATE = 0.05
+"""Seconds that are too few for a round."""
 MOST_RESOLVERS = 3
 MOST_SERVERS = 13
 MOST_PARENTS = 4
@@ -37,15 +41,25 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class Finder:
-    """Asks resolvers for the way, and the parent's servers themselves with RD=0. `port` is theirs and the zone's."""
+    """Asks resolvers for the way, and the parent's servers themselves with RD=0. `port` is theirs and the zone's.
+
+    `left` gives the seconds that remain for all of it: what is not found by then is left out, the parent's view first.
+    """
 
     dns: Dns
     resolvers: Sequence[Place]
     port: int = DNS_PORT
+    left: Callable[[], float] = lambda: math.inf
 
     async def find(self, name: str) -> Zone:
         """Give the servers of the zone that holds the name."""
-        (soa,) = await self.replies([(name, "SOA")])
+        answers = await self._round([(name, "SOA")])
+        # One that is silent now would cost every further round its whole patience.
+        awake = [place for place, answer in zip(self.resolvers, answers, strict=False) if answer.reply is not None]
+        return await replace(self, resolvers=awake or self.resolvers).find_from(_good(answers))
+
+    async def find_from(self, soa: Reply | None) -> Zone:
+        """Give the servers of the zone that this answer to a question for its SOA names."""
         if soa is None:
             asked = ", ".join(str(place) for place in self.resolvers[:MOST_RESOLVERS]) or "nobody"
             return Zone(trouble=f"its name servers cannot be found: no answer from {asked}")
@@ -56,25 +70,30 @@ class Finder:
         child, above = await self.replies([(zone, "NS"), (zone.partition(".")[2] or ".", "SOA")])
         children = _targets(child)
         apex = [r.name for r in (*records(above.answer, "SOA"), *records(above.authority, "SOA"))] if above else []
-        delegation = await self._delegation(zone, apex[0]) if apex and zone != "." else None
+        known, delegation = await asyncio.gather(
+            self.addresses(children[:MOST_SERVERS]), self._delegation(zone, apex[0] if zone != "." and apex else "")
+        )
         parents = _targets(delegation)
         glue = _glue(delegation)
-        missing = [n for n in dict.fromkeys((*children, *parents)) if n not in glue or n in children]
-        known = await self.addresses(missing[:MOST_SERVERS])
+        missing = [n for n in parents if n not in glue and n not in known]
+        known |= await self.addresses(missing[:MOST_SERVERS])
         places = [
             Place(address, self.port, n)
             for n in dict.fromkeys((*children, *parents)) for address in known.get(n) or glue.get(n, ())
         ]  # fmt: skip
-        trouble = "" if places else f"the name servers of {zone} have no addresses"
+        late = ": there was no time left to look them up" if self.left() < TOO_LATE else ""
+        trouble = "" if places else f"the name servers of {zone} have no addresses{late}"
         return Zone(zone, tuple(dict.fromkeys(places)), frozenset(parents), trouble)
 
     async def _delegation(self, zone: str, parent: str) -> Reply | None:
-        """Ask the parent's servers themselves where the zone is."""
+        """Ask the parent's servers themselves where the zone is; no parent, no answer."""
+        if not parent:
+            return None
         (servers,) = await self.replies([(parent, "NS")])
         known = await self.addresses(_targets(servers)[:MOST_PARENTS])
         addresses = [address for found in known.values() for address in found][: 2 * MOST_PARENTS]
         questions = [Question(address, zone, "NS", self.port, recurse=False) for address in addresses]
-        for answer in await self.dns.sweep(questions, PATIENCE):
+        for answer in await self._sweep(questions):
             if answer.reply is not None and _targets(answer.reply):
                 return answer.reply
         return None
@@ -90,12 +109,25 @@ class Finder:
 
     async def replies(self, pairs: Sequence[tuple[str, str]]) -> list[Reply | None]:
         """Ask resolvers for each name and type; give the first that is an answer or a proof that there is none."""
+        answers = await self._round(pairs)
+        width = len(answers) // len(pairs) if pairs else 0
+        return [_good(answers[n * width : (n + 1) * width]) for n in range(len(pairs))]
+
+    async def _round(self, pairs: Sequence[tuple[str, str]]) -> tuple[Answer, ...]:
         places = self.resolvers[:MOST_RESOLVERS]
-        questions = [Question(p.address, name, rdtype, p.port) for name, rdtype in pairs for p in places]
-        answers = await self.dns.sweep(questions, PATIENCE)
-        good = [a.reply if a.reply and a.reply.rcode in {"NOERROR", "NXDOMAIN"} else None for a in answers]
-        width = len(places)
-        return [next(filter(None, good[n * width : (n + 1) * width]), None) for n in range(len(pairs))]
+        return await self._sweep([Question(p.address, n, t, p.port) for n, t in pairs for p in places])
+
+    async def _sweep(self, questions: Sequence[Question]) -> tuple[Answer, ...]:
+        """Ask all at once, no longer than there is time."""
+        patience = min(PATIENCE, self.left())
+        if patience < TOO_LATE:
+            return tuple(Answer(trouble="there was no time left to ask", unsent=True) for _ in questions)
+        return await self.dns.sweep(questions, patience)
+
+
+def _good(answers: Sequence[Answer]) -> Reply | None:
+    """Give the first that is an answer or a proof that there is none."""
+    return next((a.reply for a in answers if a.reply and a.reply.rcode in {"NOERROR", "NXDOMAIN"}), None)
 
 
 def _targets(reply: Reply | None) -> tuple[str, ...]:

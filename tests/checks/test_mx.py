@@ -7,10 +7,15 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import dns.message
+import dns.rdatatype
 import pytest
 
+from runbook_tui.adapters.dns_system import SystemDns
 from runbook_tui.checks.dns import DnsProbe
 from runbook_tui.checks.mx import MxProbe
+from runbook_tui.checks.servers import Place
+from runbook_tui.checks.zone import Finder
 from runbook_tui.core.model import CheckSpec
 from runbook_tui.ports import CheckState
 from tests.checks.onhosts import commands, sight_of
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
 
     from runbook_tui.ports import Reading
     from tests.support.bind import Bind
+    from tests.support.dns_liar import Server
 
 needs_bind = pytest.mark.skipif(NAMED is None, reason="named is not installed (Debian: bind9)")
 DIG = shutil.which("dig")
@@ -230,6 +236,57 @@ async def test_nothing_found_is_not_known() -> None:
     assert "the zone's servers: its name servers cannot be found" in reading.detail
     wrong = await probe(["nine.nine"]).read(TestSight())
     assert (wrong.state, wrong.value[:10]) == (CheckState.UNKNOWN, "nine.nine:")
+
+
+def slowly(query: bytes) -> list[bytes]:
+    """Answer who the zone is, and nothing further."""
+    asked = dns.message.from_wire(query).question[0]
+    if asked.rdtype != dns.rdatatype.SOA:
+        return []
+    soa = "example.test. 60 SOA ns.example.test. root.example.test. 1 60 60 60 60"
+    return [response(query, soa).to_wire()]
+
+
+def types_heard(server: Server) -> set[str]:
+    """Give the types that were asked for."""
+    found = (dns.message.from_wire(octets).question[0].rdtype for _, octets in server.heard)
+    return {dns.rdatatype.to_text(rdtype) for rdtype in found}
+
+
+async def test_finding_the_servers_keeps_its_own_deadline() -> None:
+    """What resolvers said is told though the zone's servers were not found in time, and so is that."""
+    async with server(slowly) as made:
+        check = probe([AUTHORITATIVE, f"127.0.0.1:{made.port}"], made.port)
+        check.servers.within = 1.0
+        reading = await check.read(TestSight())
+    rows = {row.cells[1]: row.cells[5] for row in reading.rows}
+    assert rows["zone"].endswith(" have no addresses: there was no time left to look them up")
+    assert rows["resolver"].startswith("no answer within 0.5 s")
+
+
+async def test_without_time_nobody_is_asked_for_the_servers() -> None:
+    """Not one datagram leaves, and nothing is made up."""
+    async with server(slowly) as made:
+        zone = await Finder(SystemDns(), [Place("127.0.0.1", made.port)], left=lambda: 0.0).find("example.test")
+        assert made.heard == []
+    assert "cannot be found" in zone.trouble
+
+
+async def test_a_silent_resolver_is_asked_for_the_way_once() -> None:
+    """Another one knows the way, so the rounds after the first do not wait for it."""
+    async with server(slowly) as made, server(lambda _: []) as silent:
+        places = [Place("127.0.0.1", one.port) for one in (silent, made)]
+        await Finder(SystemDns(), places).find("example.test")
+    assert types_heard(silent) == {"SOA"}
+    assert "NS" in types_heard(made)
+
+
+def test_its_deadline_comes_from_the_front_matter() -> None:
+    """A part of `timeout:` is left, so that what was found is said before the look is given up."""
+    spec = CheckSpec("mx", "mx", {"name": "example.test"}, timeout=4.0)
+    for made in (MxProbe.of(spec, str), DnsProbe.of(spec, str)):
+        assert made.servers.within < 4.0
+        assert made.servers.each <= made.servers.within / 2
 
 
 def test_all_that_is_asked_is_told_beforehand() -> None:
