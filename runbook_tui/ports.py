@@ -187,6 +187,7 @@ class Segment:
     text_offset: int
     text_length: int
     sha256: str
+    text_sha256: str = ""
 
 
 class OutputWriter(Protocol):

@@ -89,6 +89,7 @@ class FileOutputWriter:
         self._raw_offset, self._raw_length = raw_offset, 0
         self._text_offset = text_offset
         self._sum = hashlib.sha256()
+        self._text_sum = hashlib.sha256()
 
     def write(self, raw: bytes, text: str) -> Segment | None:
         """Store the cleaned `text` that stands for `raw`; return a segment when one was completed.
@@ -112,6 +113,7 @@ class FileOutputWriter:
             self._missed = 0
         self._raw_length += len(raw)
         self._sum.update(raw)
+        self._text_sum.update(data)
         if completed is None and self._raw_length >= SEGMENT_SIZE:
             completed = self._segment(self._length)
             self._begin(self._raw_offset + self._raw_length, self._length)
@@ -151,9 +153,8 @@ class FileOutputWriter:
         text_length = text_end - self._text_offset
         if not self._raw_length and not text_length:
             return None
-        return Segment(
-            self._raw_offset, self._raw_length, self._text_offset, text_length, self._sum.hexdigest()
-        )
+        sums = self._sum.hexdigest(), self._text_sum.hexdigest()
+        return Segment(self._raw_offset, self._raw_length, self._text_offset, text_length, *sums)
 
     def close(self) -> Segment | None:
         """Complete and return the last segment, if any, its text durable; idempotent.

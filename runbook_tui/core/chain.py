@@ -27,7 +27,22 @@ class ChainError(ValueError):
 
 
 class UnknownRecordError(ChainError):
-    """The line is intact, but this version does not know its event or one of its fields."""
+    """The line is intact, but this version does not know its event or one of its fields.
+
+    `version` is the one that the record itself names; only a run's opening and resuming do.
+    """
+
+    def __init__(self, why: str, version: str = "") -> None:
+        super().__init__(why)
+        self.version = version
+
+
+class MisplacedError(ChainError):
+    """The line is intact, but another record should stand there; `seq` is the one that does."""
+
+    def __init__(self, seq: int) -> None:
+        super().__init__(f"record {seq} stands in its place")
+        self.seq = seq
 
 
 class FlawKind(StrEnum):
@@ -132,7 +147,7 @@ def decode(line: bytes) -> Record:
     try:
         event = from_fields(body["type"], values)
     except ValueError as error:
-        raise UnknownRecordError(str(error)) from None
+        raise UnknownRecordError(str(error), str(values.get("version", ""))) from None
     if misfit := _misfit(event):
         raise UnknownRecordError(f"event {event.type!r}: {misfit} is not of the kind this version knows")
     at = datetime.fromisoformat(body["at"])
@@ -207,6 +222,8 @@ def read_records(data: bytes) -> Journaled:
             return Journaled(tuple(records), good, _torn(seq, len(data) - good))
         try:
             records.append(_next(data[good:end], seq, records[-1].hash if records else GENESIS))
+        except MisplacedError as error:
+            return Journaled(tuple(records), good, _misplaced(seq, error, data[end + 1 :]))
         except ChainError as error:
             return Journaled(tuple(records), good, _flaw(error, seq, records))
         good = end + 1
@@ -216,7 +233,7 @@ def read_records(data: bytes) -> Journaled:
 def _next(line: bytes, seq: int, head: str) -> Record:
     record = decode(line)
     if record.seq != seq:
-        raise ChainError(f"record {record.seq} stands in its place")
+        raise MisplacedError(record.seq)
     if record.prev != head:
         raise ChainError("it does not follow the record before it")
     return record
@@ -227,10 +244,29 @@ def _torn(seq: int, length: int) -> Flaw:
     return Flaw(FlawKind.TORN, seq, why)
 
 
+def _misplaced(seq: int, error: MisplacedError, behind: bytes) -> Flaw:
+    if error.seq < seq:
+        where = "for the second time"
+    elif seq in map(_seq_of, behind.split(b"\n")):
+        where = f"and record {seq} behind it"
+    else:
+        where = f"and record {seq} is nowhere"
+    return Flaw(FlawKind.BAD, seq, f"record {seq} is bad: {error}, {where}")
+
+
+def _seq_of(line: bytes) -> int:
+    """Give the number of an intact record, 0 for anything else."""
+    try:
+        return decode(line).seq
+    except ChainError:
+        return 0
+
+
 def _flaw(error: ChainError, seq: int, before: list[Record]) -> Flaw:
     if not isinstance(error, UnknownRecordError):
         return Flaw(FlawKind.BAD, seq, f"record {seq} is bad: {error}")
     versions = [v for r in before if (v := getattr(r.event, "version", ""))]
+    versions += [error.version] if error.version else []
     written = f"; the run was last opened by version {versions[-1]}" if versions else ""
     why = f"record {seq} was written by another version: {error}{written}"
     # An intact line may have been forged: its names go to a terminal.

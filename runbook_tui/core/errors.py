@@ -72,3 +72,7 @@ class SecretError(RunbookTuiError):
 
 class Refused(RunbookTuiError):  # noqa: N818 -- it is an answer to the operator, not a failure
     """A verb is not allowed now; the title says why. Nothing changed."""
+
+
+class SigningError(RunbookTuiError):
+    """There is no key to sign with, or the named one cannot be used without asking somebody."""

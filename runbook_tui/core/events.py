@@ -141,7 +141,10 @@ class Started(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output(Event):
-    """A segment of output was stored: where its raw bytes and its cleaned text lie, and the raw bytes' sha256."""
+    """A segment of output was stored: where its raw bytes and its cleaned text lie, and the sha256 of each.
+
+    `text_sha256` is empty in journals of versions that did not record it.
+    """
 
     type: ClassVar[str] = "output"
     attempt: str
@@ -150,6 +153,7 @@ class Output(Event):
     text_offset: int
     text_length: int
     sha256: str
+    text_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

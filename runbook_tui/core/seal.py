@@ -16,10 +16,21 @@ JOURNAL_NAME = "events.jsonl"
 RUNBOOK_NAME = "runbook.md"
 VARIABLES_NAME = "vars.json"
 SEAL_NAME = "SHA256SUMS"
+SIGNATURE_NAME = "SHA256SUMS.sig"
+TRANSCRIPT_NAME = "transcript.md"
 OUTPUT_FOLDER = "output"
 
+NAMESPACE = "mailrunbook"
+"""What a signature is made for (`ssh-keygen -Y verify -n`): one made for another purpose does not count."""
+
+SUMS_CHECK = f"sha256sum -c {SEAL_NAME}"
+SIGNATURE_CHECK = f"ssh-keygen -Y check-novalidate -n {NAMESPACE} -s {SIGNATURE_NAME} < {SEAL_NAME}"
+"""What checks a run's folder without this program."""
+
 FIRST_LINE = "# mailrunbook seal 1"
-_NAME = re.compile(r"runbook\.md|vars\.json|events\.jsonl|output/[A-Za-z0-9][A-Za-z0-9._-]*\.log", re.ASCII)
+_NAME = re.compile(
+    r"runbook\.md|vars\.json|events\.jsonl|transcript\.md|output/[A-Za-z0-9][A-Za-z0-9._-]*\.log", re.ASCII
+)
 _SIZE = re.compile(r"# bytes (\d{1,18}) (\S+)", re.ASCII)
 _SUM = re.compile(r"([0-9a-f]{64})  (\S+)", re.ASCII)
 _FACT = re.compile(r"# (at|count|head) (\S*)", re.ASCII)
@@ -42,6 +53,14 @@ class Seal:
     head: str
     at: datetime
     files: tuple[SealedFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What checking a seal's signature found: the key that made it, or why it proves nothing."""
+
+    key: str = ""
+    problem: str = ""
 
 
 def seal_text(count: int, head: str, at: datetime, files: Iterable[SealedFile]) -> str:

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from runbook_tui.core import events as ev
 from runbook_tui.core.chain import GENESIS, FlawKind, read_records, time_text
 from runbook_tui.core.errors import ExitCode
-from runbook_tui.core.seal import JOURNAL_NAME, OUTPUT_FOLDER, RUNBOOK_NAME
+from runbook_tui.core.seal import JOURNAL_NAME, OUTPUT_FOLDER, RUNBOOK_NAME, SEAL_NAME
+from runbook_tui.core.witness import contradictions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from runbook_tui.core.seal import Seal, SealedFile
+    from runbook_tui.core.seal import Seal, SealedFile, Signature
+    from runbook_tui.core.witness import Witness
 
 CLOCK_STEP = 2.0
 """Seconds by which wall and monotonic clock may drift apart between two records (PROMISES.md 3.3)."""
 
+Stretch = tuple[int, int]
+"""Where a segment's text begins in its file and where it ends, in bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file of the run as it is now. `sha256` is of its first bytes, as many as were sealed; else of all."""
+    """A file of the run as it is now. `sha256` is of its first bytes, as many as were sealed; else of all.
+
+    `stretches` are the sums of the stretches that were asked for.
+    """
 
     size: int
     sha256: str
+    stretches: Mapping[Stretch, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +80,15 @@ class Verdict:
 
 
 def judge(
-    data: bytes, seal: Seal | None, found: Mapping[str, FoundFile], *, seal_problem: str = ""
-) -> Verdict:
+    data: bytes, seal: Seal | None, found: Mapping[str, FoundFile], *, seal_problem: str = "",
+    signature: Signature | None = None, seen: Iterable[Witness] = (),
+) -> Verdict:  # fmt: skip
     """Judge the journal's bytes by themselves, against the last seal, and against the files beside it.
 
     `found` are the files of the run by their name in the seal. Without a seal no file but the outputs can be
     judged: what the journal says was stored must be there. `seal_problem` says that there is a seal, but
-    why it cannot be used.
+    why it cannot be used. `signature` is what was found of it, None when there is none; `seen` is what hosts
+    witnessed.
     """
     records, _, flaw = read_records(data)
     problems = [seal_problem] if seal_problem else []
@@ -92,14 +103,18 @@ def judge(
         problems += _against_seal(records, seal, found)
     if bad_seq is None:
         problems += _miscounted(records)
-    problems += _cut_outputs(records, found)
+        problems += contradictions(records, _run_of(records), seen)
+    problems += _changed_outputs(records, found)
     if seal is None:
         problems += _other_runbook(records, found.get(RUNBOOK_NAME))
+    if signature is not None and signature.problem:
+        problems.append(signature.problem)
     notes = [flaw.why] if flaw is not None and flaw.kind is FlawKind.TORN else []
     return Verdict(
         count=len(records), head=records[-1].hash if records else GENESIS,
         sealed=seal.count if seal else None, bad_seq=bad_seq, missing=missing, problems=tuple(problems),
-        notes=(*notes, *_standing(records, seal)), gaps=tuple(gaps(records)),
+        notes=(*notes, *_standing(records, seal), *_beyond_segments(records, found), *_signed(signature)),
+        gaps=(*gaps(records), *missing_output(records)),
     )  # fmt: skip
 
 
@@ -146,16 +161,41 @@ def _other_runbook(records: Sequence[ev.Record], now: FoundFile | None) -> Itera
         yield f"{RUNBOOK_NAME} is not the one that this run was opened with"
 
 
-def _cut_outputs(records: Sequence[ev.Record], found: Mapping[str, FoundFile]) -> Iterable[str]:
-    ends: dict[str, int] = {}
+def _run_of(records: Sequence[ev.Record]) -> str:
+    return next((record.event.run for record in records if isinstance(record.event, ev.RunOpened)), "")
+
+
+def stretches(records: Iterable[ev.Record]) -> dict[str, dict[Stretch, str]]:
+    """Give the sum that the journal has for each stretch of each output file; empty where it has none."""
+    told: dict[str, dict[Stretch, str]] = {}
     for record in records:
         if isinstance(event := record.event, ev.Output):
-            ends[event.attempt] = max(ends.get(event.attempt, 0), event.text_offset + event.text_length)
-    for attempt, end in ends.items():
-        name = f"{OUTPUT_FOLDER}/{attempt}.log"
-        size = found[name].size if name in found else 0
-        if size < end:
-            yield f"{name} is shorter than the journal says: {size} of {end} bytes"
+            where = (event.text_offset, event.text_offset + event.text_length)
+            told.setdefault(f"{OUTPUT_FOLDER}/{event.attempt}.log", {})[where] = event.text_sha256
+    return told
+
+
+def _changed_outputs(records: Sequence[ev.Record], found: Mapping[str, FoundFile]) -> Iterable[str]:
+    for name, told in stretches(records).items():
+        end = max(end for _, end in told)
+        now = found.get(name, FoundFile(0, ""))
+        if now.size < end:
+            yield f"{name} is shorter than the journal says: {now.size} of {end} bytes"
+            continue
+        for (start, stop), sha256 in sorted(told.items()):
+            if sha256 and now.stretches.get((start, stop), sha256) != sha256:
+                yield f"{name} is not what the journal recorded: bytes {start} to {stop - 1} were changed"
+                break
+
+
+def _beyond_segments(records: Sequence[ev.Record], found: Mapping[str, FoundFile]) -> Iterable[str]:
+    """Name text that no record vouches for: a kill between storing and recording leaves such text, too."""
+    told = stretches(records)
+    for name in sorted(found):
+        if name.startswith(OUTPUT_FOLDER):
+            end = max((end for _, end in told.get(name, ())), default=0)
+            if found[name].size > end:
+                yield f"{name}: its last {found[name].size - end} bytes are in no record"
 
 
 def _standing(records: Sequence[ev.Record], seal: Seal | None) -> Iterable[str]:
@@ -166,14 +206,37 @@ def _standing(records: Sequence[ev.Record], seal: Seal | None) -> Iterable[str]:
         yield f"sealed at record {seal.count} ({time_text(seal.at)}); {_records(later)} came after that"
     elif seal.count == len(records):
         yield f"sealed at record {seal.count} ({time_text(seal.at)})"
-    yield "not signed: who can write this folder could have rewritten all of it"
+
+
+def _signed(signature: Signature | None) -> Iterable[str]:
+    if signature is None:
+        yield "not signed: who can write this folder could have rewritten all of it"
+    elif signature.key:
+        yield f"{SEAL_NAME} is signed with the key {signature.key}; whether that is the operator's, only you can say"
+
+
+def missing_output(records: Iterable[ev.Record]) -> Iterable[str]:
+    """Give a sentence for each stretch of raw output that was not stored."""
+    reached: dict[str, int] = {}
+    for record in records:
+        if isinstance(event := record.event, ev.Output):
+            so_far = reached.get(event.attempt, 0)
+            if event.raw_offset > so_far:
+                last = event.raw_offset - 1
+                yield f"attempt {event.attempt}: bytes {so_far:,} to {last:,} of the output were not stored"
+            reached[event.attempt] = max(so_far, event.raw_offset + event.raw_length)
 
 
 def gaps(records: Iterable[ev.Record]) -> Iterable[str]:
-    """Give a sentence for each place where time is not accounted for: reboots, clock steps, sudden ends."""
+    """Give a sentence for each place where the record has a hole.
+
+    Restarts of this machine, suspends, clock steps, sudden ends of the program, attempts whose end was not seen.
+    """
     left = False
     for before, after in pairwise(records):
         where = f"between records {before.seq} and {after.seq}"
+        if isinstance(after.event, ev.Lost):
+            yield f"record {after.seq}: how attempt {after.event.attempt} ended was not seen: {after.event.why}"
         if not isinstance(before.event, ev.LockTaken):
             left = isinstance(before.event, ev.Paused | ev.RunClosed)
         if isinstance(after.event, ev.Resumed) and not left:

@@ -104,6 +104,7 @@ class Output:
                 ev.Output(
                     attempt=self._attempt, raw_offset=segment.raw_offset, raw_length=segment.raw_length,
                     text_offset=segment.text_offset, text_length=segment.text_length, sha256=segment.sha256,
+                    text_sha256=segment.text_sha256,
                 ),
                 durable=False,
             )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -147,6 +148,8 @@ def test_output_that_does_not_fit_is_counted_and_said(disk: Path) -> None:
     assert (before.raw_offset, before.raw_length, before.text_offset, before.text_length) == (0, 6, 0, 6)
     assert (after.raw_offset, after.raw_length) == (6 + 2 * len(big), 5)
     assert (after.text_offset, after.text_length) == (6, len(note) + 5)
+    sums = [hashlib.sha256(text.encode()).hexdigest() for text in ("first\n", f"{note}last\n")]
+    assert [before.text_sha256, after.text_sha256] == sums
 
 
 def test_output_leaves_the_last_bytes_to_the_journal(disk: Path) -> None:

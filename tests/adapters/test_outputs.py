@@ -85,6 +85,8 @@ def test_segments_cover_everything_without_a_hole(
         assert (segment.raw_offset, segment.text_offset) == (raw_at, text_at)
         piece = raw[raw_at : raw_at + segment.raw_length]
         assert segment.sha256 == hashlib.sha256(piece).hexdigest()
+        shown = text.encode()[text_at : text_at + segment.text_length]
+        assert segment.text_sha256 == hashlib.sha256(shown).hexdigest()
         raw_at, text_at = raw_at + segment.raw_length, text_at + segment.text_length
     assert (raw_at, text_at) == (len(raw), len(text.encode()))
     assert (store._folder / "a.log").read_bytes() == text.encode()

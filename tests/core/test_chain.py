@@ -161,7 +161,7 @@ def test_a_removed_line_is_named(gone: int) -> None:
     *_, problem = read_records(b"".join(LINES[:gone] + LINES[gone + 1 :]))
     assert problem is not None
     assert (problem.kind, problem.seq) == (FlawKind.BAD, gone + 1)
-    assert f"record {gone + 2} stands in its place" in problem.why
+    assert f"record {gone + 2} stands in its place, and record {gone + 1} is nowhere" in problem.why
 
 
 @pytest.mark.parametrize("first", range(len(LINES) - 1))
@@ -172,6 +172,16 @@ def test_two_swapped_lines_are_named_at_the_first(first: int) -> None:
     *_, problem = read_records(b"".join(lines))
     assert problem is not None
     assert (problem.kind, problem.seq) == (FlawKind.BAD, first + 1)
+    assert f"record {first + 2} stands in its place, and record {first + 1} behind it" in problem.why
+
+
+@pytest.mark.parametrize("again", range(len(LINES) - 1))
+def test_a_line_that_comes_twice_is_named(again: int) -> None:
+    """A line that was copied behind itself is bad where it stands the second time."""
+    *_, problem = read_records(b"".join(LINES[: again + 1] + LINES[again:]))
+    assert problem is not None
+    assert (problem.kind, problem.seq) == (FlawKind.BAD, again + 2)
+    assert f"record {again + 1} stands in its place, for the second time" in problem.why
 
 
 def test_a_record_of_another_journal_does_not_fit() -> None:
@@ -234,6 +244,27 @@ def test_an_event_of_a_newer_version_is_refused_with_the_version() -> None:
     assert problem is not None
     assert problem.kind is FlawKind.FOREIGN
     assert "opened by version 0.1" in problem.why
+
+
+def test_an_opening_of_another_version_names_it_itself() -> None:
+    """Where the very first record is not understood, the version it names is said."""
+    body = json.loads(LINES[0]) | {"ship": "", "version": "7.1"}
+    body["hash"] = hashlib.sha256(body["prev"].encode() + canonical(body)).hexdigest()
+    records, _, problem = read_records(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+    assert records == ()
+    assert problem is not None
+    assert problem.kind is FlawKind.FOREIGN
+    assert "opened by version 7.1" in problem.why
+
+
+def test_a_journal_of_an_older_version_is_read() -> None:
+    """A record from before a field was there reads as if that were empty, and its hash still fits."""
+    segment = ev.Output(attempt="r1-1", raw_offset=0, raw_length=4, text_offset=0, text_length=4, sha256="1" * 64)
+    body = json.loads(encode(record_of(segment)))
+    del body["text_sha256"]
+    body["hash"] = hashlib.sha256(body["prev"].encode() + canonical(body)).hexdigest()
+    line = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    assert decode(line).event == segment
 
 
 def test_a_field_of_the_wrong_kind_is_refused() -> None:

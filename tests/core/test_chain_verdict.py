@@ -11,8 +11,8 @@ import pytest
 from runbook_tui.core import events as ev
 from runbook_tui.core.chain import GENESIS, ChainError, read_records, stamp
 from runbook_tui.core.errors import ExitCode
-from runbook_tui.core.seal import Seal, SealedFile, parse_seal, seal_text
-from runbook_tui.core.verdict import FoundFile, Verdict, gaps, judge
+from runbook_tui.core.seal import Seal, SealedFile, Signature, parse_seal, seal_text
+from runbook_tui.core.verdict import FoundFile, Verdict, gaps, judge, missing_output
 from tests.support.journals import BOOT, START, lines_of, opened, small_run
 
 RUNBOOK = b"# Rotate the motd\n"
@@ -163,8 +163,82 @@ def test_output_that_the_journal_speaks_of_must_be_there() -> None:
     assert judge(journal, None, found).problems == (
         "output/r1-1.log is shorter than the journal says: 7 of 8 bytes",
     )
-    found["output/r1-1.log"] = FoundFile(8, "")
+    found["output/r1-1.log"] = FoundFile(8, "")  # the journal of a version that kept no sum of the text
     assert judge(journal, None, found).ok
+
+
+def stored(*pieces: bytes, attempt: str = "r1-1") -> list[ev.Event]:
+    """Give the segments of an output that was stored in these pieces, its text being its raw bytes."""
+    told: list[ev.Event] = []
+    at = 0
+    for piece in pieces:
+        total = hashlib.sha256(piece).hexdigest()
+        told.append(
+            ev.Output(
+                attempt=attempt, raw_offset=at, raw_length=len(piece), text_offset=at, text_length=len(piece),
+                sha256=total, text_sha256=total,
+            )
+        )  # fmt: skip
+        at += len(piece)
+    return told
+
+
+def output_verdict(pieces: list[bytes], now: bytes) -> Verdict:
+    """Judge an unsealed run whose output was stored in pieces and reads like this now."""
+    journal = b"".join(lines_of([*EVENTS, *stored(*pieces)]))
+    sums, at = {}, 0
+    for piece in pieces:
+        sums[at, at + len(piece)] = hashlib.sha256(now[at : at + len(piece)]).hexdigest()
+        at += len(piece)
+    found = look(None, {"events.jsonl": journal, "runbook.md": RUNBOOK})
+    found["output/r1-1.log"] = FoundFile(len(now), hashlib.sha256(now).hexdigest(), sums)
+    return judge(journal, None, found)
+
+
+def test_an_output_that_was_edited_does_not_match_its_segments() -> None:
+    """Also without a seal, output whose text is another than was recorded is named, with the stretch."""
+    assert output_verdict([b"one\n", b"two\n"], b"one\ntwo\n").ok
+    assert output_verdict([b"one\n", b"two\n"], b"one\ntw0\n").problems == (
+        "output/r1-1.log is not what the journal recorded: bytes 4 to 7 were changed",
+    )
+
+
+def test_output_behind_its_last_segment_is_said() -> None:
+    """Text that a kill left unrecorded, or that somebody added, is a note and not silently part of the run."""
+    found = output_verdict([b"one\n"], b"one\nmore\n")
+    assert found.ok
+    assert "output/r1-1.log: its last 5 bytes are in no record" in found.notes
+
+
+def test_output_that_was_not_stored_is_a_gap() -> None:
+    """Raw bytes between two segments that nothing was stored of are stated, attempt by attempt."""
+    first, second = stored(b"one\n", b"two\n")
+    assert isinstance(second, ev.Output)
+    late = replace(second, raw_offset=14)
+    events = [*EVENTS, first, *stored(b"other", attempt="r1-2"), late]
+    found = judge(b"".join(lines_of(events)), None, {})
+    wanted = "attempt r1-1: bytes 4 to 13 of the output were not stored"
+    assert [gap for gap in found.gaps if "stored" in gap] == [wanted]
+    assert list(missing_output([])) == []
+
+
+def test_a_lost_attempt_is_a_gap() -> None:
+    """An attempt whose end was not seen is stated with its record and why."""
+    lost = ev.Lost(action="greet", attempt="r1-1", why="the connection was cut")
+    found = judge(b"".join(lines_of([*EVENTS, lost])), None, {})
+    assert "record 9: how attempt r1-1 ended was not seen: the connection was cut" in found.gaps
+
+
+def test_a_signature_is_told_with_its_key() -> None:
+    """A good signature takes the place of the word that there is none; a bad one is a problem."""
+    files = look(None, {"events.jsonl": WHOLE, "runbook.md": RUNBOOK})
+    good = judge(WHOLE, None, files, signature=Signature(key="SHA256:abc (ssh-ed25519)"))
+    assert good.ok
+    assert any("signed with the key SHA256:abc" in note for note in good.notes)
+    assert not any("not signed" in note for note in good.notes)
+    bad = judge(WHOLE, None, files, signature=Signature(problem="the signature is odd"))
+    assert bad.problems == ("the signature is odd",)
+    assert bad.exit_code is ExitCode.NOT_GREEN
 
 
 def test_a_closing_record_that_counts_wrong_is_a_problem() -> None:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from runbook_tui.core import events as ev
+from runbook_tui.core.seal import SIGNATURE_CHECK, SUMS_CHECK
 from runbook_tui.core.transcript.deeds import action_lines
 from runbook_tui.core.transcript.output import stored
 from runbook_tui.core.transcript.spelling import code, moment, plain
@@ -44,6 +45,7 @@ def _head(state: RunState, records: Sequence[ev.Record], outputs: Outputs) -> li
         f"Opened {opened}, last record {last}" + (f", closed {closed}" if state.closed else ""),
         f"Steps settled: {settled} of {steps}",
         f"Journal: {len(records):,} records, head {code(state.head or 'none')}",
+        f"To check it, in the run's folder: {code(SUMS_CHECK)}, then {code(SIGNATURE_CHECK)}",
     ]
     lines = [f"# Transcript: {plain(state.runbook.title)}", ""]
     if state.rehearsal:

@@ -40,17 +40,10 @@ class Outputs:
         return action is not None and action.no_log
 
     def gaps(self, attempt: str) -> list[str]:
-        """Give a sentence for each stretch of raw output that has no stored segment."""
-        found, reached = [], 0
-        for segment in self.segments.get(attempt, ()):
-            if segment.raw_offset > reached:
-                found.append(f"bytes {reached:,} to {segment.raw_offset - 1:,} of the output were not stored")
-            reached = max(reached, segment.raw_offset + segment.raw_length)
+        """Give a sentence for stored text that is not there any more."""
         stored = max((s.text_offset + s.text_length for s in self.segments.get(attempt, ())), default=0)
         there = len(self.text(attempt).encode())
-        if there < stored:
-            found.append(f"of {stored:,} bytes of stored text only {there:,} are there")
-        return found
+        return [f"of {stored:,} bytes of stored text only {there:,} are there"] if there < stored else []
 
 
 def stored(state: RunState, records: Iterable[ev.Record], text: Callable[[str], str]) -> Outputs:

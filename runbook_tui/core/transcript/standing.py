@@ -10,6 +10,7 @@ from runbook_tui.core.run import Status
 from runbook_tui.core.transcript.spelling import moment
 from runbook_tui.core.verbs import number_of
 from runbook_tui.core.verdict import gaps as time_gaps
+from runbook_tui.core.verdict import missing_output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +67,7 @@ def gaps(records: Sequence[ev.Record], outputs: Outputs) -> list[str]:
         for before, after in pairwise(records)
         if after.seq != before.seq + 1
     ]
-    found += time_gaps(records)
+    found += [*time_gaps(records), *missing_output(records)]
     for attempt in outputs.state.attempts:
         found += [f"attempt {attempt}: {gap}" for gap in outputs.gaps(attempt)]
         if outputs.is_withheld(attempt):
