@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +18,7 @@ from runbook_tui.core.model import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from runbook_tui.core.model import Problem, Runbook
     from runbook_tui.core.secret import Secret
@@ -39,6 +39,9 @@ ReadOnly = Annotated[bool, typer.Option("--read-only", help="Refuse every verb t
 NoMouse = Annotated[bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.")]
 SecretsFd = Annotated[
     int | None, typer.Option("--secrets-fd", metavar="N", help="Passwords: a JSON object on this open descriptor.")
+]
+SignWith = Annotated[
+    str, typer.Option("--sign-with", metavar="KEY", help="The SSH key to sign with; by default the agent's first.")
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Write debug.log into the run's folder.")]
 AnyRun = Annotated[str, typer.Argument(metavar="[RUN]", help="A run's id, or its beginning; the last run by default.")]
@@ -89,11 +92,13 @@ def run_command(
     no_mouse: NoMouse = False,
     run_id: Annotated[str, typer.Option("--run-id", metavar="ID", help="The new run's id.")] = "",
     secrets_fd: SecretsFd = None,
+    sign_with: SignWith = "",
     debug: Debug = False,
 ) -> None:
     """Begin a new run of a runbook."""
     wishes = Wishes(
-        plain=plain, read_only=read_only, mouse=not no_mouse, debug=debug, given=_given(secrets_fd)
+        plain=plain, read_only=read_only, mouse=not no_mouse, debug=debug, given=_given(secrets_fd),
+        sign_with=sign_with,
     )  # fmt: skip
     raise typer.Exit(_run(runbook, wishes, _pairs(var, "--var"), _pairs(host, "--host"), run_id))
 
@@ -130,11 +135,13 @@ def resume(
     read_only: ReadOnly = False,
     no_mouse: NoMouse = False,
     secrets_fd: SecretsFd = None,
+    sign_with: SignWith = "",
     debug: Debug = False,
 ) -> None:
     """Go on with a run, by default the last unfinished one."""
     wishes = Wishes(
-        plain=plain, read_only=read_only, mouse=not no_mouse, debug=debug, given=_given(secrets_fd)
+        plain=plain, read_only=read_only, mouse=not no_mouse, debug=debug, given=_given(secrets_fd),
+        sign_with=sign_with,
     )  # fmt: skip
     raise typer.Exit(_resume(run, wishes))
 
@@ -240,34 +247,27 @@ def export(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning.")],
     format_: Annotated[str, typer.Option("--format", metavar="md|json", help="Markdown, or JSON.")] = "md",
     output: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="A new file to write.")] = "",
+    sign_with: Annotated[
+        str, typer.Option("--sign-with", metavar="KEY", help="An SSH key: writes FILE.sig as well.")
+    ] = "",
 ) -> None:
     """Write a run's transcript: also of an unfinished or crashed one."""
-    from runbook_tui.cli.stored import load  # noqa: PLC0415
-    from runbook_tui.core.transcript import render  # noqa: PLC0415
+    from runbook_tui.cli.proving import export as write  # noqa: PLC0415
 
-    stored = load(run)
-    console.warn(stored.flaw)
-    text = render(stored.state, stored.records, stored.folder.outputs().text, format_)
-    if output:
-        from runbook_tui.saving import write_new  # noqa: PLC0415
-
-        write_new(Path(output).expanduser(), text)
-    else:
-        console.write(text)
+    write(run, format_, output, sign_with)
 
 
 @app.command(epilog="Example: mailrunbook verify 20260314")
 def verify(
     target: Annotated[str, typer.Argument(metavar="RUN|FILE", help="A run, its folder or its journal.")],
+    witness: Annotated[
+        str, typer.Option("--witness", metavar="LOG", help="What `journalctl -t mailrunbook` printed on a host.")
+    ] = "",
 ) -> None:
-    """Check that a run's journal is whole and agrees with its seal."""
-    from runbook_tui.adapters.seals import verify_run  # noqa: PLC0415
-    from runbook_tui.cli.stored import folder_of  # noqa: PLC0415
+    """Check that a run's journal is whole, agrees with its seal and its signature, and with what hosts witnessed."""
+    from runbook_tui.cli.proving import verify as judge  # noqa: PLC0415
 
-    verdict = verify_run(folder_of(target))
-    for line in verdict.lines(target):
-        say(line)
-    raise typer.Exit(int(verdict.exit_code))
+    raise typer.Exit(int(judge(target, witness)))
 
 
 @app.command(epilog="Example: mailrunbook demo --auto")

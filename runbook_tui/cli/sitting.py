@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from runbook_tui import __version__
 from runbook_tui.adapters.runs import RunFolder, create_run, open_run, state_dir
 from runbook_tui.adapters.ssh_target import SshSettings, resolve
+from runbook_tui.cli import console
+from runbook_tui.cli.leaving import check_key, leave
 from runbook_tui.cli.shipped import read_bytes
 from runbook_tui.cli.stage import Stage, life
 from runbook_tui.cli.stored import own_runbook
@@ -43,11 +45,12 @@ def begin(
 
     Raises:
         UsageError: a variable is not one of the runbook's or its value cannot stand there, a host's address is
-            none, or the run id is taken.
+            none, the key to sign with is not there, or the run id is taken.
         StateDirError: the state folder cannot be used.
     """
     check_variables(runbook, variables)
     check_hosts(hosts)
+    check_key(wishes.sign_with)
     stage = stage or life(wishes)
     with create_run(state_dir(), data, runbook.title, variables, run_id or None, now=stage.clock.now()) as folder:
         opening = _opening(folder.id, str(path.resolve()), hosts, variables, stage)
@@ -58,10 +61,11 @@ def go_on(run: str, wishes: Wishes, stage: Stage | None = None) -> ExitCode:
     """Open a run again and sit at it; on this machine unless a stage is given.
 
     Raises:
-        UsageError: there is no such run, or it was a rehearsal and this is not its stage.
+        UsageError: there is no such run or key to sign with, or it was a rehearsal and this is not its stage.
         RunLockedError: another process holds it.
         StateDirError: it cannot be read or written.
     """
+    check_key(wishes.sign_with)
     stage = stage or life(wishes)
     with open_run(state_dir(), run) as folder:
         records = folder.journal(stage.clock).records
@@ -148,7 +152,11 @@ def _sit(folder: RunFolder, runbook: Runbook, opening: Opening, stage: Stage, wi
         source_now=_source_now(opening.runbook_path, tuple(opening.hosts)),
         read_only=wishes.read_only,
     )
-    return asyncio.run(_attend(engine, stage, wishes))
+    code = asyncio.run(_attend(engine, stage, wishes))
+    if not stage.rehearsal:
+        for sentence in leave(folder.path, lambda: engine.export("md"), wishes.sign_with):
+            console.warn(sentence)
+    return code
 
 
 def _log_to(path: Path) -> None:

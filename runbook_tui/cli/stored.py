@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_tui.adapters.runs import RunFolder, RunStanding, find_run, list_runs, open_run, state_dir
+from runbook_tui.core.chain import FlawKind
 from runbook_tui.core.errors import StateDirError, UsageError
 from runbook_tui.core.events import RunOpened
 from runbook_tui.core.fold import ForeignEventError, fold
@@ -35,10 +36,14 @@ def load(run: str) -> Stored:
 
     Raises:
         UsageError: there is no such run, or several.
-        StateDirError: it cannot be read, or nothing of its journal can be.
+        StateDirError: it cannot be read, nothing of its journal can be, or another version wrote it: half of such
+            a run would look like all of it.
     """
     folder = open_run(state_dir(), run or last_run(), lock=False)
     records, _, flaw = folder.read()
+    if flaw is not None and flaw.kind is FlawKind.FOREIGN:
+        title = "This run was written by another version of mailrunbook."
+        raise StateDirError(title, f"{folder.path}: {flaw.why}", "Read it with that version.")
     if not records:
         raise StateDirError("Nothing of this run's journal can be read.", flaw.why if flaw else str(folder.path))
     runbook = own_runbook(folder, records)

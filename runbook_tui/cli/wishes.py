@@ -15,13 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """The options; the defaults are what a bare command means. `given` are the passwords of `--secrets-fd`."""
+    """The options; the defaults are what a bare command means. `given` are the passwords of `--secrets-fd`.
+
+    `sign_with` is the key file that seals are signed with; empty means the one that is found.
+    """
 
     plain: bool = False
     read_only: bool = False
     mouse: bool = True
     debug: bool = False
     given: Mapping[str, Secret] = field(default_factory=dict)
+    sign_with: str = ""
 
 
 def pairs(given: Sequence[str] | None, option: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.sshd import wait_until
-from tests.support.talk import Talk, finished
+from tests.support.talk import Talk, complaints, finished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,7 +156,7 @@ def test_the_whole_journey(world: World) -> None:
         talk.hear("transcript written")
         talk.hear("is there already")
         assert talk.end() == 0
-        assert talk.errors == ""
+        assert complaints(talk.errors) == ""
     assert set(world.status().values()) == {"done", "by-hand"}
     transcript = (world.folder / "transcript.md").read_text()
     assert "hello world" in transcript
@@ -170,7 +170,7 @@ def test_one_piped_script_from_start_to_end(world: World) -> None:
     (world.folder / "gate").touch()
     script = "confirm\nyes\nconfirm\nyes\nconfirm\nyes\ndone seen\nconfirm\nlocal\nskip not today\n"
     done = finished("run", str(world.book), "--var", "word=all", "--run-id", "night", state=world.state, stdin=script)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, complaints(done.stderr)) == (0, "")
     assert world.status() == {
         "hello": "done", "gate": "done", "write": "done", "look": "by-hand", "sweep": "done", "long": "skipped",
     }  # fmt: skip
@@ -182,7 +182,7 @@ def test_a_run_that_ends_with_a_failure_skipped_over_exits_1(world: World) -> No
     """Closed, but something failed and was left so: exit code 1."""
     script = "skip x\nconfirm\nyes\nskip never mind\nskip x\nskip x\nskip x\nskip x\n"
     done = finished("run", str(world.book), "--run-id", "night", state=world.state, stdin=script)
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.returncode, complaints(done.stderr)) == (1, "")
     assert "the run is closed" in done.stdout
 
 
@@ -211,7 +211,7 @@ def test_a_signal_pauses_at_once(world: World, begun: Talk, number: signal.Signa
     begun.signal(number)
     begun.hear("^2.3 unknown: ")
     begun.hear(f"^paused: {number.name}")
-    assert (begun.end(), begun.errors) == (code, "")
+    assert (begun.end(), complaints(begun.errors)) == (code, "")
     assert world.status()["long"] == "unknown"
     assert world.events()[-1]["type"] == "paused"
     assert "sealed at" in finished("verify", "night", state=world.state).stdout
@@ -271,7 +271,7 @@ def test_a_transcript_of_an_unfinished_run(world: World, format_: str) -> None:
         "run", str(world.book), "--var", "word=all", "--run-id", "night", state=world.state, stdin="confirm\nyes\n"
     )
     done = finished("export", "night", "--format", format_, state=world.state)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, complaints(done.stderr)) == (0, "")
     assert "hello all" in done.stdout
     if format_ == "json":
         assert json.loads(done.stdout)["steps"][0]["state"] == "done"

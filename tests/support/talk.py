@@ -48,6 +48,11 @@ def finished(
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
+def complaints(errors: str) -> str:
+    """Give what standard error holds beside the word on whether the run was signed."""
+    return re.sub(r"^mailrunbook: (Not signed: |SHA256SUMS is signed ).*\n", "", errors, flags=re.MULTILINE)
+
+
 class Talk:
     """A running mailrunbook. What it says is read by a thread; `hear` waits for a line that fits."""
 
