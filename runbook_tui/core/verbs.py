@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runbook_tui.core.model import Action, Step
+    from runbook_tui.core.run import Attempt
 
 AGAIN = frozenset({Status.FAILED, Status.STOPPED, Status.UNKNOWN, Status.NOT_RUN, Status.UNDONE})
 """States after which an action is still to be done."""
@@ -34,7 +35,6 @@ RERUN_WORD = "rerun"
 NOT_BUILT = {
     Verb.RELOAD: "adopting an edited runbook is not built yet; this run goes on with its own copy",
     Verb.RECHECK: "recheck is not built yet",
-    Verb.ROLLBACK: "rolling back several steps is not built yet; undo them one by one",
 }
 
 
@@ -52,6 +52,7 @@ def allowed(state: RunState, action_id: str, *, read_only: bool = False) -> Mapp
         Verb.RETRY: _why_not_retry(state, action),
         Verb.EDIT: _why_not_edit(state, action),
         Verb.UNDO: _why_not_undo(state, action),
+        Verb.ROLLBACK: _why_not_roll_back(state, action),
         Verb.SKIP: _why_not_skip(state, action),
         Verb.DONE: _why_not_mark(state, action),
         Verb.SETTLE: _why_not_settle(state, action),
@@ -66,7 +67,8 @@ def allowed(state: RunState, action_id: str, *, read_only: bool = False) -> Mapp
     return refused
 
 
-def _busy(state: RunState, action: Action) -> str:
+def why_busy(state: RunState, action: Action) -> str:
+    """Say that something runs already; one thing runs at a time."""
     running = state.running or next((a for a in state.attempts.values() if a.open and a.until is None), None)
     if running is None:
         return ""
@@ -82,7 +84,7 @@ def _waiting(state: RunState, action: Action) -> str:
 
 def _why_not_execute(state: RunState, action: Action) -> str:
     """What stands against executing the action at all, whatever its own state is."""
-    if busy := _busy(state, action):
+    if busy := why_busy(state, action):
         return busy
     if found := [h for h in holds(state, action) if not _asked_on_connecting(h)]:
         return "held: " + "; ".join(h.why for h in found)
@@ -121,7 +123,7 @@ def _why_not_retry(state: RunState, action: Action) -> str:
         return why
     status = state.of(action.id).status
     if status is Status.TODO:
-        return _busy(state, action) or _waiting(state, action) or "nothing has happened to it yet; confirm it"
+        return why_busy(state, action) or _waiting(state, action) or "nothing has happened to it yet; confirm it"
     return _why_not_execute(state, action)
 
 
@@ -134,18 +136,34 @@ def _why_not_edit(state: RunState, action: Action) -> str:
 
 
 def _why_not_undo(state: RunState, action: Action) -> str:
-    if busy := _busy(state, action):
+    if busy := why_busy(state, action):
         return busy
-    ran = [a for i in state.of(action.id).attempts if (a := state.attempts[i]).status is not Status.NOT_RUN]
+    ran = _ran(state, action)
     if not ran:
         return "it has not run, so there is nothing to undo"
     if ran[-1].open:
         return "it is waiting; there is nothing to undo yet"
-    if ran[-1].role is Role.UNDO and ran[-1].status is Status.DONE:
+    if undone(state, action):
         return "it is undone already"
     if not has_way_back(state, action):
         return "the runbook names no way back for it"
     return ""
+
+
+def _ran(state: RunState, action: Action) -> list[Attempt]:
+    return [a for i in state.of(action.id).attempts if (a := state.attempts[i]).status is not Status.NOT_RUN]
+
+
+def undone(state: RunState, action: Action) -> bool:
+    """Whether the last thing that ran for the action was its way back, and it ended well."""
+    last = _ran(state, action)[-1:]
+    return any(a.role is Role.UNDO and a.status is Status.DONE for a in last)
+
+
+def _why_not_roll_back(state: RunState, action: Action) -> str:
+    from runbook_tui.core.rollback import plan  # noqa: PLC0415 -- the plan asks this module about each way back
+
+    return plan(state, action.id).refused
 
 
 def _why_not_override(state: RunState, action: Action) -> str:
@@ -166,7 +184,7 @@ def _why_not_override(state: RunState, action: Action) -> str:
 
 
 def _why_not_skip(state: RunState, action: Action) -> str:
-    if busy := _busy(state, action) if state.running and state.running.action == action.id else "":
+    if busy := why_busy(state, action) if state.running and state.running.action == action.id else "":
         return busy
     status = state.of(action.id).status
     return _not_here(state, action) or (f"it is {word(status)} already" if status in SETTLED else "")

@@ -6,14 +6,17 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from runbook_tui.core.applies import settled, standing
+from runbook_tui.core.applies import standing
 from runbook_tui.core.each import now_standing
 from runbook_tui.core.errors import Refused, RunbookTuiError
 from runbook_tui.core.proposal import YES
 from runbook_tui.core.run import SETTLED, Status, Verb
 from runbook_tui.core.text import clean_line
 from runbook_tui.core.verbs import next_action, number_of
+from runbook_tui.engine.rolling import lines as plan_lines
+from runbook_tui.engine.rolling import plan_rollback, roll_back
 from runbook_tui.plain import show
+from runbook_tui.plain.find import find
 from runbook_tui.plain.obey import obey
 from runbook_tui.plain.watch import Watch
 from runbook_tui.plain.words import ASKING, NotAnOrderError, Order, Word, acts_at_once, asks, understand
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from runbook_tui.core.model import Action
+    from runbook_tui.core.proposal import Proposal
     from runbook_tui.engine import Engine
     from runbook_tui.plain.lines import Input, Output
 
@@ -45,6 +49,7 @@ class Session:
         self._ended = False
         self._reading: asyncio.Task[str | None] | None = None
         self._asking = False
+        self._to_ask = 0
         self._cursor = ""
         self._cursor_was = Status.TODO
         self._watch = Watch(engine, out)
@@ -147,7 +152,9 @@ class Session:
     async def _act(self, order: Order) -> None:
         """Obey one order; a refusal is said and changes nothing."""
         try:
-            if order.word in ASKING:
+            if order.word is Word.ROLLBACK:
+                await self._roll_back(order.rest)
+            elif order.word in ASKING:
                 await self._ask(order)
             elif order.word is Word.GO:
                 self._go(order.rest)
@@ -174,16 +181,41 @@ class Session:
         self._asking = True
         try:
             asked = await self._engine.propose(self._cursor, _VERBS[order.word], order.rest or None)
-            self._say(show.proposal(asked))
-            answer = await self._next()
+            typed = await self._answer(asked)
         finally:
             self._asking = False
-        if answer is None or answer != show.wanted(asked):
-            said = "end of input" if answer is None else "that was not the answer"
-            self._out.line(f"{asked.number} not run: {said}")
+        if typed is None:
             self._follow_cursor()
             return
-        await self._engine.confirm(asked, YES if asked.wants == YES else answer)
+        await self._engine.confirm(asked, typed)
+
+    async def _answer(self, asked: Proposal) -> str | None:
+        self._say(show.proposal(asked))
+        answer = await self._next()
+        self._to_ask -= self._to_ask > 0
+        if answer is not None and answer == show.wanted(asked):
+            return YES if asked.wants == YES else answer
+        said = "end of input" if answer is None else "that was not the answer"
+        self._out.line(f"{asked.number} not run: {said}")
+        return None
+
+    async def _roll_back(self, wanted: str) -> None:
+        """Say what would be undone; after a `yes` each way back asks for itself, the next line being its answer."""
+        target = find(self._engine.state, wanted, to_do=False)
+        planned = plan_rollback(self._engine, target.id)
+        number = number_of(self._engine.state, target.id)
+        self._asking = True
+        try:
+            self._say(f"{number} rollback: {clean_line(line)}" for line in plan_lines(self._engine.state, planned))
+            self._out.line(f"{number} asks: type yes to begin; each way back asks for itself; any other line does not")
+            if await self._next() != "yes":
+                self._out.line(f"{number} not rolled back: that was not the answer")
+                return
+            self._to_ask = len(planned.undos)
+            await roll_back(self._engine, planned, self._answer, self._until_idle)
+        finally:
+            self._asking, self._to_ask = False, 0
+        self._follow_cursor()
 
     # ---- lines
 
@@ -195,11 +227,19 @@ class Session:
                     return self._held.popleft()
                 if self._ended:
                     return None
-            await self._wait()
-            if self._reading is not None and self._reading.done():
-                line = self._reading.result()
-                self._reading, self._prompted = None, False
-                await self._take(line)
+            await self._listen()
+
+    async def _until_idle(self) -> None:
+        """Wait for the end of what runs; meanwhile obey what acts at once."""
+        while self._engine.activity is not None:
+            await self._listen()
+
+    async def _listen(self) -> None:
+        await self._wait()
+        if self._reading is not None and self._reading.done():
+            line = self._reading.result()
+            self._reading, self._prompted = None, False
+            await self._take(line)
 
     async def _wait(self) -> None:
         """Wait for a line, or for the end of what runs."""
@@ -226,7 +266,9 @@ class Session:
             self._ended = True
             return
         line = line.strip()
-        if not self._held:
+        if self._to_ask:
+            self._unanswered = len(self._held) < self._to_ask
+        elif not self._held:
             self._unanswered = False
         if self._engine.activity is None or not acts_at_once(line):
             self._unanswered = asks(line) and not self._unanswered
@@ -285,17 +327,7 @@ class Session:
         if not wanted:
             self._say(show.steps(state))
             return
-        for action in state.runbook.actions():
-            if wanted in {action.id, number_of(state, action.id)}:
-                self._move(action)
-                return
-        for step in state.runbook.steps():
-            if wanted in {step.id, step.number}:
-                if not step.actions:
-                    raise Refused(f"there is nothing to do in step {step.number}")
-                self._move(next((a for a in step.actions if not settled(state, a)), step.actions[0]))
-                return
-        raise Refused(f"there is no step {wanted!r}", hint="go alone lists them.")
+        self._move(find(state, wanted, to_do=True))
 
     def _status(self) -> None:
         state = self._engine.state

@@ -39,7 +39,7 @@ class Word(StrEnum):
 AT_ONCE = frozenset({Word.STOP, Word.STATUS, Word.CHECKS, Word.NOTE, Word.HELP})
 """What acts while an action runs; every other line waits until it has ended."""
 
-ASKING = frozenset({Word.CONFIRM, Word.RETRY, Word.EDIT, Word.UNDO})
+ASKING = frozenset({Word.CONFIRM, Word.RETRY, Word.EDIT, Word.UNDO, Word.ROLLBACK})
 """What prints a confirmation and takes the next line as its answer."""
 
 USAGE = {
@@ -62,7 +62,7 @@ USAGE = {
     Word.OVERRIDE: ("override REASON", "let a held step through its gates, and say what you saw"),
     Word.RELOAD: ("reload", "adopt the edited runbook"),
     Word.RECHECK: ("recheck", "find out how it ended"),
-    Word.ROLLBACK: ("rollback STEP", "undo several steps"),
+    Word.ROLLBACK: ("rollback STEP", "undo what was done from that step on, the last first, each confirmed"),
     Word.HOSTS: ("hosts", "the hosts, their keys and links"),
     Word.TRUST: ("trust HOST FINGERPRINT", "accept the key that host shows"),
     Word.TAKEOVER: ("takeover HOST", "take over a host's lock"),
@@ -79,7 +79,9 @@ USAGE = {
 _ALONE = frozenset({
     Word.CONFIRM, Word.RETRY, Word.UNDO, Word.ACCEPT, Word.HOSTS, Word.STATUS, Word.HELP, Word.QUIT,
 })  # fmt: skip
-_WITH_TEXT = frozenset({Word.OVERRIDE, Word.EDIT, Word.DONE, Word.NOTE, Word.SET, Word.TRUST, Word.EXPORT})
+_WITH_TEXT = frozenset({
+    Word.ROLLBACK, Word.OVERRIDE, Word.EDIT, Word.DONE, Word.NOTE, Word.SET, Word.TRUST, Word.EXPORT,
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from runbook_tui.core.model import LOCAL, HoldCode
 from runbook_tui.core.run import Verb
 from runbook_tui.core.settle import effective
 from runbook_tui.core.verbs import number_of, why_held
+from runbook_tui.engine.rolling import plan_rollback, roll_back
 from runbook_tui.saving import write_new
 from runbook_tui.ui import describe
 from runbook_tui.ui.screens.confirm import ConfirmScreen
@@ -20,6 +21,7 @@ from runbook_tui.ui.screens.dialogs import BusyScreen, ErrorScreen, MessageScree
 from runbook_tui.ui.screens.edit import EditScreen
 from runbook_tui.ui.screens.files import ExportScreen, SaveScreen
 from runbook_tui.ui.screens.leaving import KillScreen, LeaveScreen, StopScreen
+from runbook_tui.ui.screens.rollback import RollbackScreen
 from runbook_tui.ui.screens.secret import SecretScreen
 from runbook_tui.ui.screens.settle import SettleScreen
 from runbook_tui.ui.screens.start import StartScreen
@@ -181,6 +183,31 @@ class Flows:
         names = self._engine.state.hosts
         what = Content.assemble("connecting to ", describe.host(host, names), " and looking there …")
         return await self._patiently(self._engine.propose(action.id, verb, edited), what)
+
+    async def roll_back(self, action: Action) -> None:
+        """Show what would be undone; then one confirmation after the other, while anything else may be looked at."""
+        if not await self._consented():
+            return
+        planned = plan_rollback(self._engine, action.id)
+        if await self.ask(RollbackScreen(planned, self._engine.state, self._app.rhythm)) is None:
+            return
+
+        async def agree(proposal: Proposal) -> str | None:
+            return await self.ask(ConfirmScreen(proposal, self._engine.state, self._app.rhythm))
+
+        whole = await roll_back(self._engine, planned, agree, self._aside)
+        said = self._engine.state.notes[-1].text
+        heading = "Rolled back" if whole else "The rollback stopped"
+        await self.ask(MessageScreen(heading, untrusted_line(said)))
+
+    async def _aside(self) -> None:
+        """Wait until what runs has ended, and let other flows run meanwhile; they end before this one goes on."""
+        own = asyncio.current_task()
+        self.busy = False
+        await self._engine.idle()
+        while self.busy:
+            await asyncio.wait(self._tasks - {own}, return_when=asyncio.FIRST_COMPLETED)
+        self.busy = True
 
     async def edit(self, action: Action) -> None:
         """Edit the command for one attempt, then the same confirmation."""

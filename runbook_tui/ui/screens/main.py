@@ -318,6 +318,8 @@ class MainScreen(Panes):
                 flows.start(flows.confirm(action, Verb.RETRY))
             case "undo":
                 flows.start(flows.confirm(action, Verb.UNDO))
+            case "rollback":
+                flows.start(flows.roll_back(action))
             case "edit":
                 flows.start(flows.edit(action))
             case "skip":
