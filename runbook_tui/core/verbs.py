@@ -14,6 +14,7 @@ from runbook_tui.core.applies import (
     step_settled,
     unknown_systems,
 )
+from runbook_tui.core.awaited import awaited
 from runbook_tui.core.events import Role
 from runbook_tui.core.gates import open_gates, reopened
 from runbook_tui.core.model import ActionKind, Hold, HoldCode
@@ -78,8 +79,12 @@ def why_busy(state: RunState, action: Action) -> str:
 
 
 def _waiting(state: RunState, action: Action) -> str:
-    counting = any(wait.action == action.id for wait in state.waits)
-    return "it is waiting already; to leave early, skip it with a reason" if counting else ""
+    wait = next((wait for wait in state.waits if wait.action == action.id), None)
+    if wait is None:
+        return ""
+    if what := awaited(wait):
+        return f"it is {what}; to wait no longer, mark it done with a note, or skip it with a reason"
+    return "it is waiting already; to leave early, skip it with a reason"
 
 
 def _why_not_execute(state: RunState, action: Action) -> str:

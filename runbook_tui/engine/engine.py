@@ -105,7 +105,7 @@ class Engine:
         self._source_sha256 = source_now.sha256 if source_now else ""
         self._connections = Connections(self._recorder, shells)
         self._proposer = Proposer(self._connections, clock)
-        self._waits = Waits(self._recorder, clock, self._close_when_settled)
+        self._waits = Waits(self._recorder, clock, self._close_when_settled, lambda: self._watch)
         self.secrets = RunSecrets(self._recorder, secrets, opening.operator)
         self._sight = RunSight(self._recorder, clock, self._connections, net, self.secrets)
         self._make_probes = make_probes
@@ -289,11 +289,18 @@ class Engine:
         self._close_when_settled()
 
     async def mark_done(self, action_id: str, note: str) -> None:
-        """Record that it was done by hand, with a note."""
+        """Record that it was done by hand, with a note; what has a `check=` is done once that has turned green.
+
+        While that is waited for, the same word once more ends the wait.
+        """
         self._require(action_id, Verb.DONE)
         note = _wanted(note, "a note")
         if self._execution is not None and self.state.attempts[self._execution.attempt].action == action_id:
             await self._execution.leave_by_hand()
+        attempt = self._proposer.next_attempt(self.state)
+        if self._waits.begin_by_hand(action_id, attempt, note, self._opening.operator):
+            self._spawn(self._waits.count_down(attempt))
+            return
         self._recorder.intend(ev.MarkedDone(action=action_id, note=note, by=self._opening.operator))
         self._close_when_settled()
 

@@ -9,7 +9,7 @@ from runbook_tui.core.text import clean_line
 from runbook_tui.ports import CheckState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from runbook_tui.checks.watch import Watch
     from runbook_tui.engine.recorder import Recorder
@@ -48,6 +48,21 @@ class Greening:
         finally:
             forget()
         return why
+
+    async def stand_by(self, names: Sequence[str], still: Callable[[], bool]) -> tuple[str, ...]:
+        """Wait as long as it takes while `still()`; give what each said when all were green, else nothing.
+
+        Checks that nothing measures, or that do not run yet, are waited for too: the operator's word ends that.
+        """
+        forget = self._recorder.subscribe(self._changed.set)
+        try:
+            while still() and self._not_green(names):
+                self._changed.clear()
+                await self._changed.wait()
+        finally:
+            forget()
+        seen = [(name, self._watch.view(name)) for name in names] if still() else []
+        return tuple(f"{name}: {view.state}: {clean_line(view.value)}" for name, view in seen if view is not None)
 
     def _not_green(self, names: Sequence[str]) -> str:
         """Name the first check that is not green, with what it says."""

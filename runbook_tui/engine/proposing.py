@@ -107,12 +107,12 @@ class Proposer:
         )  # fmt: skip
 
     def _wait(self, state: RunState, action: Action) -> Proposal:
-        if not action.wait_for and not action.gates:
+        if not (action.wait_for or action.gates or action.checks):
             raise Refused("it does not say how long to wait")
         until = self._clock.now() + timedelta(seconds=action.wait_for or 0)
         return self._proposal(
             state, action, None, "", detail=f"It would end at {until:%Y-%m-%d %H:%M:%S} UTC.",
-            done_when=("the time is over",), way_back=("leaving early is a skip, with a reason",),
+            done_when=("the time is over", *_greens(action)), way_back=("leaving early is a skip, with a reason",),
         )  # fmt: skip
 
     async def _undo(self, state: RunState, action: Action) -> Proposal:
@@ -243,12 +243,16 @@ def _done_when(action: Action) -> tuple[str, ...]:
             found.append(f"validate succeeds: {action.file.validate}")
     if action.expect:
         found.append(f"the output matches {action.expect}")
-    found += [f"the check {name} turns green" for name in action.checks]
+    found += _greens(action)
     found += [f"the output {o.match.value}: {o.text.strip()}" for o in action.outputs]
     for verify in action.verifies:
         where = f" on {verify.host}" if verify.host and verify.host != action.host else ""
         found.append(f"verify{where}: {verify.text.strip()}")
     return tuple(found)
+
+
+def _greens(action: Action) -> list[str]:
+    return [f"the check {name} turns green" for name in action.checks]
 
 
 def _way_back(action: Action) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runbook_tui.core.applies import NOT_HERE, applying, not_for
+from runbook_tui.core.awaited import awaited
 from runbook_tui.core.gates import all_reopened, reopened
 from runbook_tui.core.markdown.drift import Drift
 from runbook_tui.core.model import ActionKind, HoldCode
@@ -192,7 +193,7 @@ def status(state: RunState, activity: Activity | None) -> list[str]:
         lines.append(f"{number} {activity.stage} on {on} for {duration(activity.elapsed)}{percent}{silent}")
     for wait in state.waits:
         until = wait.until.strftime("%Y-%m-%d %H:%M:%S UTC") if wait.until else ""
-        lines.append(f"{number_of(state, wait.action)} waiting until {until}")
+        lines.append(f"{number_of(state, wait.action)} {clean_line(awaited(wait)) or f'waiting until {until}'}")
     lines += [
         f"{number_of(state, action)} {reopened_gate(gate, said)}"
         for (action, gate), said in all_reopened(state).items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from runbook_tui.core.awaited import awaited, by_hand, waiting_for
 from runbook_tui.core.events import Role
 from runbook_tui.core.gates import all_reopened
 from runbook_tui.core.run import Status
@@ -108,13 +109,13 @@ class Watch:
         if stage == before:
             return
         self._said[attempt.id] = stage
-        if before in {"", "confirmed"} and stage != "confirmed" and attempt.status is not Status.NOT_RUN:
+        begins = before in {"", "confirmed"} and stage != "confirmed" and attempt.status is not Status.NOT_RUN
+        if begins and not (attempt.until is not None and by_hand(state, attempt.action)):
             self._say(state, attempt.action, _begun(attempt))
         if stage in {"verifying", "awaiting"}:
             self._drain(state, attempt)
-            names = " and ".join(clean_line(name) for name in action.checks) if action is not None else ""
-            awaited = f"waiting for check {names} to turn green"
-            self._say(state, attempt.action, awaited if stage == "awaiting" else stage)
+            names = [clean_line(name) for name in action.checks] if action is not None else []
+            self._say(state, attempt.action, waiting_for(names) if stage == "awaiting" else stage)
         if stage == "ended":
             self._drain(state, attempt, last=True)
             for line in "\n".join(attempt.verifies).splitlines():
@@ -154,6 +155,8 @@ class Watch:
 def _stage(attempt: Attempt) -> str:
     if not attempt.open:
         return "ended"
+    if awaited(attempt):
+        return "awaiting"
     if attempt.exit is not None or attempt.signal:
         return "verifying"
     if attempt.intended or attempt.until is not None:

@@ -9,6 +9,7 @@ from textual.content import Content
 
 from runbook_tui.core import gates
 from runbook_tui.core.applies import applying, not_for
+from runbook_tui.core.awaited import awaited
 from runbook_tui.core.events import Role
 from runbook_tui.core.model import LOCAL, ActionKind, HoldCode
 from runbook_tui.core.run import Status
@@ -255,7 +256,7 @@ def result(seen: Seen, action: Action) -> Content | None:
             return None
         return Content.assemble(status_sign(state.status), ": ", untrusted_line(state.reason))
     if attempt.open:
-        return None
+        return untrusted_line(awaited(attempt)) if awaited(attempt) else None
     lines = [_first_line(state.status, state.reason or attempt.reason, attempt)]
     if state.status in RESULTS:
         lines += [_proof(proof) for proof in attempt.verifies]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_tui.checks import watch as watch_module
-from runbook_tui.core.model import LOCAL, CheckSpec
+from runbook_tui.core.model import LOCAL, ActionKind, CheckSpec
 from runbook_tui.ports import CheckState, Reading, Row
 from tests.checks.fakes import GREEN, RED, Saying
 from tests.core.builders import a_runbook, an_action
@@ -91,3 +91,18 @@ async def test_a_step_that_waits_for_its_check_says_so(tmp_path: Path) -> None:
         probe.says = [GREEN]
         await desk.hear("^1.1 done")
         desk.say("quit")
+
+
+async def test_what_is_done_by_hand_waits_for_its_check_in_lines(tmp_path: Path) -> None:
+    """One line says what is waited for, `status` too; the note ends it when the check is green."""
+    probe = Saying(RED)
+    actions = (an_action("a", "", host=LOCAL, kind=ActionKind.MANUAL, checks=("mx",)), an_action("b", host=LOCAL))
+    async with Desk(bench(tmp_path, probe, *actions).engine()) as desk:
+        desk.say("yes")
+        await desk.hear("^check mx FAIL")
+        desk.say("done I wrote a letter")
+        await desk.hear("^1.1 waiting for check mx to turn green$")
+        desk.say("status")
+        await desk.hear("^1.1 waiting for check mx to turn green$")
+        probe.says = [GREEN]
+        await desk.hear("^1.1 done by hand: I wrote a letter$")

@@ -77,7 +77,7 @@ class ItemComments:
             self._error(comment.line, place, "misplaced", message, f"write {{.{kind}}} after a fence's language")
             kind = ""
         self.problems += check_group(attributes, kind or STEP)
-        if kind == "wait" and not {"for", "gate"} & set(attributes.values):
+        if kind == "wait" and not {"for", "gate", "check"} & set(attributes.values):
             place = attributes.column(".wait")
             self._error(comment.line, place, "wait-for", ".wait does not say for how long", "add for=30m")
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from runbook_tui.core import events as ev
 from runbook_tui.core.applies import not_for
+from runbook_tui.core.awaited import by_hand
 from runbook_tui.core.model import ActionKind
 from runbook_tui.core.transcript.spelling import code, counted, duration, fence, moment, plain, quoted
 from runbook_tui.core.verbs import number_of, shown_word, why_held
@@ -62,6 +63,8 @@ def _record_lines(state: RunState, record: ev.Record) -> list[str]:
         case ev.Confirmed() as e:
             return _confirmed(state, e, when)
         case ev.Started() as e if e.until:
+            if by_hand(state, e.action):
+                return []
             until = state.attempts[e.attempt].until
             return quoted([f"The wait began {when}, to last until {moment(until) if until else plain(e.until)}."])
         case ev.Started() as e:
@@ -128,7 +131,7 @@ def _identity(e: ev.Confirmed) -> str:
 def _finished(state: RunState, e: ev.Finished, when: str) -> list[str]:
     attempt = state.attempts[e.attempt]
     if attempt.until is not None:
-        return quoted([f"The wait was over {when}."])
+        return _over(state, e, when)
     how = _how_it_ended(e.exit, e.signal)
     if e.outcome == ev.Outcome.VERIFYING:
         return _verifying(state.runbook.action(e.action), e, when, how)
@@ -142,6 +145,14 @@ def _finished(state: RunState, e: ev.Finished, when: str) -> list[str]:
     for proof in e.verifies:
         lines += ["", *quoted(["Proof:"]), "", *fence(proof)]
     return lines
+
+
+def _over(state: RunState, e: ev.Finished, when: str) -> list[str]:
+    """Say that a wait's time was over, or that the checks that were still waited for turned green."""
+    if e.verifies:
+        return quoted([f"Green {when}: {plain('; '.join(e.verifies))}"])
+    said = "Marked done" if by_hand(state, e.action) else "The wait was over"
+    return quoted([f"{said} {when}; {plain(e.reason)}." if e.reason else f"{said} {when}."])
 
 
 def _verifying(action: Action | None, e: ev.Finished, when: str, how: str) -> list[str]:
@@ -163,6 +174,10 @@ def _left(state: RunState, action: str, record: ev.Record) -> list[str]:
     for attempt_id in state.of(action).attempts:
         attempt = state.attempts[attempt_id]
         if attempt.until is not None and attempt.ended_at == record.at:
+            if attempt.verifies:
+                return []
+            if attempt.until <= record.at:
+                return ["", "Its check was not seen to turn green; it was not waited for any longer."]
             left = (attempt.until - record.at).total_seconds()
             return ["", f"The wait was left {duration(max(0.0, left))} before its end, {moment(attempt.until)}."]
     return []

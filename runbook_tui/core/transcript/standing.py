@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from runbook_tui.core import events as ev
+from runbook_tui.core.awaited import awaited
 from runbook_tui.core.run import Status
 from runbook_tui.core.transcript.spelling import moment
 from runbook_tui.core.verbs import number_of
@@ -51,6 +52,8 @@ def _last_own(records: Sequence[ev.Record]) -> ev.Record:
 
 def _open(state: RunState, attempt: Attempt) -> str:
     number = number_of(state, attempt.action)
+    if what := awaited(attempt):
+        return f"{number} is open: it is {what}."
     if attempt.until is not None:
         return f"{number} is open: it waits until {moment(attempt.until)}."
     if attempt.started_at is not None:
