@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import socket
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +29,18 @@ NEEDED = ("ssh-keygen", "ssh-agent", "ssh-add", "sha256sum")
 pytestmark = pytest.mark.skipif(not all(map(shutil.which, NEEDED)), reason="needs openssh-client and coreutils")
 RUNBOOK = b"# Rotate the motd\n"
 PASSPHRASE = "correct horse"
+ON_A_TERMINAL = """
+import fcntl, os, sys, termios
+from pathlib import Path
+from runbook_tui.adapters.signing import sign
+from runbook_tui.core.errors import SigningError
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+try:
+    sign(b"text", Path(sys.argv[1]), os.environ, Path("/nonexistent"))
+except SigningError:
+    print("refused")
+"""
+"""Takes its terminal for its own and signs with the key it is given, as the program does."""
 
 
 def make_key(path: Path, kind: str = "ed25519", passphrase: str = "") -> Path:
@@ -270,6 +284,24 @@ def test_an_agent_that_never_answers_is_given_up(
         with pytest.raises(SigningError) as refused:
             sign(b"text", None, agent | {"SSH_AUTH_SOCK": str(tmp_path / "deaf")}, tmp_path)
     assert "did not answer" in refused.value.detail
+
+
+def test_nothing_is_asked_at_the_terminal(tmp_path: Path, agent: dict[str, str]) -> None:
+    """On a terminal, with a key whose passphrase nobody gave, no prompt is shown and the end comes by itself."""
+    key = make_key(tmp_path / "key", passphrase=PASSPHRASE)
+    master, slave = os.openpty()
+    command = [sys.executable, "-c", ON_A_TERMINAL, str(key)]
+    process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, env=agent)
+    os.close(slave)
+    shown = b""
+    with contextlib.suppress(OSError):  # the terminal is gone when its last user is
+        while piece := os.read(master, 4096):
+            shown += piece
+            if b"passphrase" in shown:
+                process.kill()
+    os.close(master)
+    assert process.wait(60) == 0, shown
+    assert shown.replace(b"\r", b"") == b"refused\n"
 
 
 def test_a_machine_without_openssh_still_signs_with_a_key_file(tmp_path: Path) -> None:
