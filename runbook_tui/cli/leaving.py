@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runbook_tui.adapters.signing import Signed
 
 LARGEST = 16 * 1024 * 1024
-"""Bytes of output up to which the transcript is written without being asked for: it is made in memory, ten times as large."""
+"""Bytes of output up to which the transcript is written without being asked for: making it takes ten times as much."""
 
 
 def leave(folder: Path, transcript: Callable[[], str], named: str) -> tuple[str, ...]:
