@@ -5,17 +5,37 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 from runbook_tui.core.errors import ExitCode, RunbookTuiError
 from runbook_tui.core.text import clean, clean_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+_OURS: Final = "mailrunbook: this is a fault of the program; journals are kept\n"
 
 
 class _ReaderGoneError(Exception):
     """Whoever reads our output has seen enough; no OSError, which Typer would turn into a failure."""
+
+
+class _FaultError(Exception):
+    """A fault of the program; its text is the traceback as it is printed."""
+
+
+@contextmanager
+def faults_told(redact: Callable[[str], str]) -> Iterator[None]:
+    """Have `guarded` print the traceback of a fault in this block as `redact` gives it."""
+    try:
+        yield
+    except (RunbookTuiError, _ReaderGoneError):
+        raise
+    except Exception:  # noqa: BLE001 -- a boundary: what is printed of any fault has no secret in it
+        import traceback  # noqa: PLC0415
+
+        raise _FaultError(redact(clean(traceback.format_exc()))) from None
 
 
 def write(text: str) -> None:
@@ -72,10 +92,13 @@ def _run(program: Callable[[], Any]) -> int:
     except KeyboardInterrupt:
         _complain("mailrunbook: interrupted\n")
         return int(ExitCode.INTERRUPTED)
+    except _FaultError as fault:
+        _complain(f"{fault}{_OURS}")
+        return int(ExitCode.FAULT)
     except Exception:  # noqa: BLE001 -- the outermost boundary: a fault of the program is said as one
         import traceback  # noqa: PLC0415
 
-        _complain(clean(traceback.format_exc()) + "mailrunbook: this is a fault of the program; journals are kept\n")
+        _complain(clean(traceback.format_exc()) + _OURS)
         return int(ExitCode.FAULT)
     return int(ExitCode.OK)
 

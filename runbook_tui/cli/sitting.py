@@ -26,6 +26,7 @@ from runbook_tui.core.events import RunOpened
 from runbook_tui.core.markdown.reader import read
 from runbook_tui.core.model import LOCAL
 from runbook_tui.core.overview import ended_with_failures
+from runbook_tui.core.redact import KnownSecrets
 from runbook_tui.core.settle import list_problem, value_problem
 from runbook_tui.engine import Engine, Opening
 
@@ -45,12 +46,13 @@ def begin(
 
     Raises:
         UsageError: a variable is not one of the runbook's or its value cannot stand there, a host's address is
-            none, the key to sign with is not there, or the run id is taken.
+            none, a variable has a secret in it, the key to sign with is not there, or the run id is taken.
         StateDirError: the state folder cannot be used.
     """
     check_variables(runbook, variables)
     check_hosts(hosts)
     check_key(wishes.sign_with)
+    check_no_secret(variables, KnownSecrets(wishes.given.values()))
     stage = stage or life(wishes)
     with create_run(state_dir(), data, runbook.title, variables, run_id or None, now=stage.clock.now()) as folder:
         opening = _opening(folder.id, str(path.resolve()), hosts, variables, stage)
@@ -99,6 +101,17 @@ def check_variables(runbook: Runbook, variables: Mapping[str, str]) -> None:
                 raise UsageError(f"--var {key}: the value cannot stand for {literal.text}", why)
 
 
+def check_no_secret(variables: Mapping[str, str], known: KnownSecrets) -> None:
+    """Refuse a `--var` with a given secret in it: values are kept in the run's journal.
+
+    Raises:
+        UsageError: the first such variable.
+    """
+    for key, value in variables.items():
+        if names := known.redactor.names_in(value):
+            raise UsageError(f"--var {key}: the secret {names[0]} is in it", hint="Variables are no place for secrets.")
+
+
 def check_hosts(hosts: Mapping[str, str]) -> None:
     """Refuse a `--host` whose name or address is none; nothing is looked up.
 
@@ -138,8 +151,9 @@ def _source_now(path: str, hosts: Sequence[str]) -> Runbook | None:
 
 
 def _sit(folder: RunFolder, runbook: Runbook, opening: Opening, stage: Stage, wishes: Wishes) -> ExitCode:
+    known = KnownSecrets(wishes.given.values())
     if wishes.debug:
-        _log_to(folder.path / "debug.log")
+        _log_to(folder.path / "debug.log", known)
     engine = Engine(
         runbook=runbook,
         opening=opening,
@@ -151,20 +165,27 @@ def _sit(folder: RunFolder, runbook: Runbook, opening: Opening, stage: Stage, wi
         secrets=stage.secrets,
         source_now=_source_now(opening.runbook_path, tuple(opening.hosts)),
         read_only=wishes.read_only,
+        known=known,
     )
-    code = asyncio.run(_attend(engine, stage, wishes))
-    if not stage.rehearsal:
-        for sentence in leave(folder.path, lambda: engine.export("md"), wishes.sign_with):
-            console.warn(sentence)
+    with console.faults_told(known.redact):
+        code = asyncio.run(_attend(engine, stage, wishes))
+        if not stage.rehearsal:
+            for sentence in leave(folder.path, lambda: engine.export("md"), wishes.sign_with):
+                console.warn(sentence)
     return code
 
 
-def _log_to(path: Path) -> None:
+def _log_to(path: Path, known: KnownSecrets) -> None:
     import logging  # noqa: PLC0415 -- only with --debug
+
+    class Redacting(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return known.redact(super().format(record))
 
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     handler = logging.StreamHandler(os.fdopen(descriptor, "a", encoding="utf-8"))
-    logging.basicConfig(level=logging.DEBUG, handlers=[handler], format="%(asctime)s %(name)s %(message)s")
+    handler.setFormatter(Redacting("%(asctime)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.DEBUG, handlers=[handler])
 
 
 async def _attend(engine: Engine, stage: Stage, wishes: Wishes) -> ExitCode:

@@ -96,6 +96,7 @@ class HoldCode(StrEnum):
     LIST = "list"  # `set LIST=A,B`
     WHEN = "when"  # `set when=yes|no`
     ALT = "alt"  # `set alt=CHOICE`
+    TELLS = "tells"  # nothing: a secret belongs into the keyring, not into a runbook
     GATE = "gate"  # `override REASON`
 
 

@@ -188,7 +188,7 @@ class RunState:
     `runbook` has an action for every item of a list that is known, `written` is it as the file has it. `systems` are
     what the hosts themselves answered. `gates` is by action, as the file has it, and gate. `reopened` are gates that
     turned red after their action was done. `looks` is what the live checks say now: the engine lays it over what was
-    folded, for no event has it.
+    folded, for no event has it; so it does with `telling`, the name of the secret in an action's text.
     """
 
     runbook: Runbook
@@ -214,6 +214,7 @@ class RunState:
     gates: Mapping[tuple[str, str], GateAnswer] = field(default_factory=dict)
     reopened: Mapping[tuple[ActionId, str], CheckReading] = field(default_factory=dict)
     looks: Mapping[str, CheckLook] = field(default_factory=dict)
+    telling: Mapping[ActionId, str] = field(default_factory=dict)
     resumes: tuple[tuple[datetime, str], ...] = ()
     paused: str = ""
     closed: bool = False

@@ -152,6 +152,8 @@ def holds(state: RunState, action: Action) -> tuple[Hold, ...]:
         return ()
     now = effective(state, action)
     found = _choice_holds(state, action, now)
+    if (name := state.telling.get(action.id)) is not None:
+        found.append(Hold(HoldCode.TELLS, f"its text has the secret {name} in it: it is never shown or sent", name))
     found += [hold for hold in action.holds if not _lifted(state, action, now, hold)]
     if action.each is not None and not action.item:
         found.append(Hold(HoldCode.LIST, f"the list {action.each.list} is not known yet", action.each.list))

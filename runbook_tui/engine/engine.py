@@ -17,6 +17,7 @@ from runbook_tui.core.gates import let_through, open_gates, reopened
 from runbook_tui.core.markdown.drift import Drift, compare
 from runbook_tui.core.model import HostName
 from runbook_tui.core.proposal import YES, Proposal
+from runbook_tui.core.redact import KnownSecrets
 from runbook_tui.core.run import RunState, Verb
 from runbook_tui.core.settle import check_answer, effective
 from runbook_tui.core.text import CleanLine
@@ -28,6 +29,7 @@ from runbook_tui.engine.proposing import Proposer
 from runbook_tui.engine.recorder import Recorder
 from runbook_tui.engine.secrets import RunSecrets
 from runbook_tui.engine.sight import RunSight, looks, phase_of
+from runbook_tui.engine.telling import Telling, without_secrets
 from runbook_tui.engine.waits import Waits
 
 if TYPE_CHECKING:
@@ -95,9 +97,12 @@ class Engine:
         source_now: Runbook | None = None,
         read_only: bool = False,
         make_probes: ProbeFactory = probes,
+        known: KnownSecrets | None = None,
     ) -> None:
         self._opening = opening
-        self._recorder = Recorder(runbook, journal)
+        self._known = known or KnownSecrets()
+        self._recorder = Recorder(runbook, journal, self._known)
+        self._telling = Telling(self._known)
         self._outputs = outputs
         self._clock = clock
         self._read_only = read_only
@@ -130,6 +135,8 @@ class Engine:
         base = self._recorder.state
         if self._shown is None or self._shown_of is not base:
             self._shown, self._shown_of = replace(base, looks=self._looks), base
+        if (telling := self._telling.of(self._shown)) is not self._shown.telling:
+            self._shown = replace(self._shown, telling=telling)
         return self._shown
 
     @property
@@ -187,9 +194,14 @@ class Engine:
         """Give the output of an attempt of this or an earlier sitting."""
         if attempt_id not in self._feeds:
             feed = Feed()
-            feed.append(CleanLine(line, 0) for line in self._outputs.text(attempt_id).split("\n")[:-1])
+            stored = self._known.redact(self._outputs.text(attempt_id))
+            feed.append(CleanLine(line, 0) for line in stored.split("\n")[:-1])
             self._feeds[attempt_id] = feed
         return self._feeds[attempt_id]
+
+    def redact(self, text: str) -> str:
+        """Give a text without the secrets known by now: what leaves for a file or the clipboard."""
+        return self._known.redact(text)
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Have `listener` called after every change of state, hosts or checks; returns the unsubscriber."""
@@ -242,7 +254,10 @@ class Engine:
         if not self.consented:
             raise Refused("nothing is contacted before you agreed to it", hint="Agree on the start screen first.")
         await self._ask_systems(action_id, verb)
-        return await self._proposer.propose(self.state, action_id, verb, edited)
+        self._refuse_telling(edited or "")
+        proposal = await self._proposer.propose(self.state, action_id, verb, edited)
+        self._refuse_telling(proposal.command)
+        return without_secrets(proposal, self._known)
 
     async def confirm(self, proposal: Proposal, typed: str) -> None:
         """Record the confirmation and start it; use `idle()` to await its end.
@@ -349,6 +364,7 @@ class Engine:
             self._require(action_id, Verb.SETTLE)
         subject = subject or self._asked_about(action_id, what)
         check_answer(self.state, action_id, what, value, subject)
+        self._refuse_telling(value)
         if self.state.closed and what in {ev.Settlement.OS, ev.Settlement.WHEN, ev.Settlement.ALT}:
             self._recorder.intend(ev.Reopened(by=self._opening.operator))
         self._recorder.intend(
@@ -431,7 +447,10 @@ class Engine:
         """
         from runbook_tui.core.transcript import render  # noqa: PLC0415 -- only when one is written
 
-        return render(self.state, self._recorder.journal.records, self._outputs.text, format_)
+        def output(attempt: str) -> str:
+            return self._known.redact(self._outputs.text(attempt))
+
+        return render(self.state, self._recorder.journal.records, output, format_)
 
     async def __aenter__(self) -> Self:
         """Record who opened the run, and say honestly what a crash left open."""
@@ -498,6 +517,11 @@ class Engine:
         if verb is not Verb.NOTE:
             self._recorder.flush()
 
+    def _refuse_telling(self, text: str) -> None:
+        if names := self._known.redactor.names_in(text):
+            hint = "What is written here is kept in the run's journal and sent in the open."
+            raise Refused(f"it has the secret {names[0]} in it", hint=hint)
+
     def _asked_about(self, action_id: str, what: ev.Settlement) -> str:
         """Give what an answer on an action is about: its host's system, its condition, its group of alternatives."""
         action = self.state.runbook.action(action_id)
@@ -558,6 +582,7 @@ class Engine:
             clock=self._clock,
             record=self._recorder.happened,
             greening=Greening(self._watch, self._recorder),
+            known=self._known,
         )
         self._spawn(self._see_through(self._execution))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from runbook_tui.core import events as ev
 from runbook_tui.core.errors import HostError
+from runbook_tui.core.redact import KnownSecrets
 from runbook_tui.core.run import Status
 from runbook_tui.core.script import wrap
 from runbook_tui.core.text import Cleaner, clean_line
@@ -54,6 +55,7 @@ class Execution:
         clock: Clock,
         record: Record,
         greening: Greening,
+        known: KnownSecrets | None = None,
     ) -> None:
         self.attempt = proposal.attempt
         self.host = host
@@ -65,7 +67,10 @@ class Execution:
         self._proposal = proposal
         self._action = action
         self._shell = shell
-        self._output = Output(proposal.attempt, writer, feed, record, withheld=action.no_log)
+        self._known = known or KnownSecrets()
+        self._output = Output(
+            proposal.attempt, writer, feed, record, withheld=action.no_log, known=self._known
+        )  # fmt: skip
         self._clock = clock
         self._record = record
         self._greening = greening
@@ -299,12 +304,13 @@ class Execution:
             return f"{shown}: no end in time", f"verify took too long: {shown}"
         last = cleaner.finish()
         heard.extend([last.text] if last else [])
-        for line in heard:
+        text = "\n".join(heard)
+        told = self._known.output(text)
+        for line in told.split("\n") if heard else ():
             self._output.say(f"  {line}")
         if ended.lost:
             return f"{shown}: {ended.lost}", UNSEEN
-        text = "\n".join(heard)
-        said = f"{shown}: {_how(ended)}" + (f"\n{text[-2000:]}" if text else "")
+        said = f"{shown}: {_how(ended)}" + (f"\n{told[-2000:]}" if told else "")
         if ended.signal or ended.exit not in verify.exits:
             return said, f"verify failed: {_how(ended)}: {shown}"
         if verify.expect and not re.search(verify.expect, text, re.MULTILINE):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from runbook_tui.core.errors import StateDirError
 from runbook_tui.core.fold import apply, fold
+from runbook_tui.core.redact import KnownSecrets, redact_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,10 +29,12 @@ class Recorder:
 
     What the operator asks for is recorded before it is done (`intend`), and not done when it cannot be. What
     has happened already (`happened`) is kept in memory while the disk is full, and written before anything new.
+    No secret that is `known` by then is in what is written.
     """
 
-    def __init__(self, runbook: Runbook, journal: Journal) -> None:
+    def __init__(self, runbook: Runbook, journal: Journal, known: KnownSecrets | None = None) -> None:
         self.journal = journal
+        self.known = known or KnownSecrets()
         self.state: RunState = fold(runbook, journal.records)
         self._unwritten: list[tuple[Event, bool]] = []
         self._trouble = ""
@@ -90,5 +93,6 @@ class Recorder:
             raise problem
 
     def _append(self, event: Event, *, durable: bool) -> None:
+        event = redact_event(event, self.known.redactor)
         self.state = apply(self.state, self.journal.append(event, durable=durable))
         self.notify()

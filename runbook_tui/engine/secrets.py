@@ -10,6 +10,7 @@ from runbook_tui.core.secret import Secret
 from runbook_tui.core.secret_names import secret_name, wanted_names
 
 if TYPE_CHECKING:
+    from runbook_tui.core.redact import KnownSecrets
     from runbook_tui.engine.recorder import Recorder
     from runbook_tui.ports import Secrets
 
@@ -22,6 +23,7 @@ class RunSecrets:
     """
 
     def __init__(self, recorder: Recorder, stored: Secrets, operator: str) -> None:
+        self.known: KnownSecrets = recorder.known
         self._recorder = recorder
         self._stored = stored
         self._operator = operator
@@ -65,6 +67,7 @@ class RunSecrets:
         self._tell(self._typed[name])
 
     def _tell(self, secret: Secret) -> None:
+        self.known.add(secret)
         if self._told.get(secret.name) != secret.source:
             self._told[secret.name] = secret.source
             self._recorder.happened(ev.SecretSupplied(name=secret.name, source=secret.source), durable=False)

@@ -213,6 +213,6 @@ class RunbookApp(App[None]):
         """Print a plain traceback: Textual's own would print local variables (PROMISES.md fact 8)."""
         error = self._exception
         if error is not None:
-            self._exit_renderables.append(crash_text(error))
+            self._exit_renderables.append(crash_text(error, self.engine.redact))
         self._return_code = ExitCode.FAULT
         self._close_messages_no_wait()

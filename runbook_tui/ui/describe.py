@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -184,6 +184,9 @@ def action_head(seen: Seen, action: Action, width: int, *, chosen: bool) -> Cont
 def action_body(seen: Seen, action: Action, width: int) -> Content:
     """Give everything the operator needs before pressing a key on this action."""
     now = effective(seen.state, action)
+    if (secret := seen.state.telling.get(action.id)) is not None:
+        hidden = f"(not shown: it has the secret {secret} in it)"
+        now = replace(now, text=hidden, verifies=(), undos=(), outputs=(), expect="", dry_run="")
     lines = []
     if now.kind is ActionKind.WAIT:
         what = f"wait {took(now.wait_for)}" if now.wait_for else "wait until its gates are so"
@@ -211,6 +214,7 @@ def action_body(seen: Seen, action: Action, width: int) -> Content:
 
 LIFTS = (
     (HoldCode.WHEN, "a answers it"), (HoldCode.ALT, "a chooses the way"),
+    (HoldCode.TELLS, "a secret belongs into the keyring; m marks it done by hand, s skips it"),
     (HoldCode.GATE, "a green check lifts it; or look yourself, then b writes down what you saw"),
 )  # fmt: skip
 """The keys for questions that are no value of the runbook."""

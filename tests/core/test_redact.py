@@ -11,11 +11,13 @@ import re
 import shlex
 import subprocess
 import urllib.parse
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from runbook_tui.core.redact import LineRedactor, Redactor, RedactStream, mark
+from runbook_tui.core import events as ev
+from runbook_tui.core.redact import LineRedactor, Redactor, RedactStream, mark, redact_event
 from runbook_tui.core.redact.skeleton import skeleton
 from runbook_tui.core.secret import Secret
 from runbook_tui.core.text import LONGEST_LINE, Cleaner, CleanLine, clean
@@ -284,3 +286,12 @@ def test_nothing_known_shows_a_value() -> None:
     redactor = Redactor(secrets("hunter2!"))
     assert "hunter2" not in repr(redactor) + str(redactor)
     assert "hunter2" not in repr(RedactStream(lambda: redactor))
+
+
+def test_free_text_of_an_event_is_redacted_and_its_keys_are_not() -> None:
+    """What somebody said loses the secret; the names by which a run is found stay, whatever they are."""
+    redactor = Redactor([Secret("pw", "night-1")])
+    event = ev.Finished(action="a", attempt="night-1", outcome="failed", reason="night-1 says", verifies=("night-1",))
+    given = redact_event(event, redactor)
+    assert given == replace(event, reason=f"{mark('pw')} says", verifies=(mark("pw"),))
+    assert redact_event(given, redactor) is given

@@ -13,18 +13,20 @@ from runbook_tui.adapters.net import SystemNet
 from runbook_tui.adapters.runs import create_run, open_run
 from runbook_tui.checks import probes
 from runbook_tui.checks.later import NotBuiltProbe
+from runbook_tui.core.redact import KnownSecrets as Known
 from runbook_tui.core.run import Status, Verb
 from runbook_tui.engine import Engine, Opening
 from tests.support.sight import KnownSecrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from runbook_tui.adapters.run_folder import RunFolder
     from runbook_tui.checks import ProbeFactory
     from runbook_tui.core.model import CheckSpec, Host, Runbook
     from runbook_tui.core.run import RunState
+    from runbook_tui.core.secret import Secret
     from runbook_tui.ports import Clock, HostKey, Probe, Shell, ShellFactory
 
 RUN = "night"
@@ -88,6 +90,7 @@ class Bench:
     read_only: bool = False
     make_probes: ProbeFactory = probes
     source_now: Runbook | None = None
+    given: Sequence[Secret] = ()
     folder: RunFolder | None = None
 
     def engine(self) -> Engine:
@@ -106,6 +109,7 @@ class Bench:
             runbook=self.runbook, opening=opening, journal=self.folder.journal(self.clock),
             outputs=self.folder.outputs(), shells=self.shells, clock=self.clock, read_only=self.read_only,
             net=SystemNet(), secrets=KnownSecrets(), make_probes=self.make_probes, source_now=self.source_now,
+            known=Known(self.given),
         )  # fmt: skip
 
     def leave(self) -> None:

@@ -31,3 +31,10 @@ class KnownSecrets:
     def redact(self, text: str) -> str:
         """Give a text without them; one that is too short to be found stays in it."""
         return self.redactor.redact(text)
+
+    def output(self, text: str) -> str:
+        """Give what a host said without them; withheld whole while one of them is too short to be found."""
+        short = self.redactor.too_short
+        if short and text:
+            return f"(withheld: the secret {short[0]} is too short to be found in it)"
+        return self.redact(text)

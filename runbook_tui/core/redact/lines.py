@@ -56,9 +56,9 @@ class LineRedactor:
         kept = self._stream.feed(text[:LONGEST_LINE]) + self._stream.finish()
         return kept + self._stream.feed(f"{text[LONGEST_LINE:]}\n")
 
-    def partial(self, text: str) -> str:
-        """Give what of the unfinished line cannot be the beginning of a secret."""
-        return text and (self._text + self._stream.peek(text)).rpartition("\n")[2]
+    def partial(self, text: str, *, idle: bool = False) -> str:
+        """Give what of the unfinished line cannot be the beginning of a secret; with `idle` what is hardly one too."""
+        return text and (self._text + self._stream.peek(text, idle=idle)).rpartition("\n")[2]
 
     def idle(self) -> list[CleanLine]:
         """Give lines that were held, when nothing came for a while and they are hardly a secret's beginning."""

@@ -42,11 +42,11 @@ class RedactStream:
             return self._decide(redactor, text, shape)
         return self._decide(redactor, self._held + text)
 
-    def peek(self, text: str) -> str:
-        """Give what `feed` would give, and take nothing."""
+    def peek(self, text: str, *, idle: bool = False) -> str:
+        """Give what `feed`, and `idle` after it, would give, and take nothing."""
         copy = RedactStream(self._redactor)
         copy._held, copy._given, copy._cover, copy._marked = self._held, self._given, self._cover, self._marked
-        return copy.feed(text)
+        return copy.feed(text) + (copy.idle() if idle else "")
 
     def idle(self) -> str:
         """Give what is held, since nothing came for a while: a prompt is not kept waiting.

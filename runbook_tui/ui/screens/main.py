@@ -337,7 +337,7 @@ class MainScreen(Panes):
             number = number_of(self._engine.state, attempt.action)
             host = describe.host(attempt.host or "local", self._engine.state.hosts)
             title = Content.assemble((number, "bold"), " on ", host)
-            self.app.push_screen(OutputScreen(title, self._engine.feed(attempt.id)))
+            self.app.push_screen(OutputScreen(title, self._engine.feed(attempt.id), self._engine.redact))
 
     def _gone(self, spot_id: str | None) -> None:
         if spot_id is not None:

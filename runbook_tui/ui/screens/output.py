@@ -18,6 +18,8 @@ from runbook_tui.ui.widgets.panes import spread
 from runbook_tui.ui.words import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual.app import ComposeResult
 
     from runbook_tui.core.feed import Feed
@@ -45,8 +47,9 @@ class OutputScreen(Screen[None]):
             super().__init__()
             self.text = text
 
-    def __init__(self, title: Content, feed: Feed) -> None:
+    def __init__(self, title: Content, feed: Feed, redact: Callable[[str], str] = str) -> None:
         super().__init__()
+        self._redact = redact
         self._title = title
         self._feed = feed
         self._said = Content("")
@@ -103,12 +106,12 @@ class OutputScreen(Screen[None]):
     def action_copy(self) -> None:
         """Copy the selection, or everything, with OSC 52."""
         text = self.get_selected_text() or "\n".join(self.query_one(OutputView).lines)
-        self.app.copy_to_clipboard(text)
+        self.app.copy_to_clipboard(self._redact(text))
         self._said = Content(f"copied {plural(len(text.splitlines()), 'line')}; s saves a file where copying fails")
 
     def action_save(self) -> None:
         """Ask where to."""
-        self.post_message(self.Save("\n".join(self.query_one(OutputView).lines) + "\n"))
+        self.post_message(self.Save(self._redact("\n".join(self.query_one(OutputView).lines) + "\n")))
 
     def action_leave(self) -> None:
         """Close the search field, or go back."""

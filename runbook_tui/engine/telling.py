@@ -1,0 +1,58 @@
+"""What would tell a known secret: the actions that have one in their text, and what a confirmation shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runbook_tui.core.settle import effective
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from runbook_tui.core.model import Action, ActionId
+    from runbook_tui.core.proposal import Proposal
+    from runbook_tui.core.redact import KnownSecrets, Redactor
+    from runbook_tui.core.run import Answers, RunState
+
+
+class Telling:
+    """Which actions have which known secret in their text, with the run's values put in; looked up when one changes."""
+
+    def __init__(self, known: KnownSecrets) -> None:
+        self._known = known
+        self._of: tuple[Redactor, Answers, object] | None = None
+        self._found: Mapping[ActionId, str] = {}
+
+    def of(self, state: RunState) -> Mapping[ActionId, str]:
+        """Give the secret's name for each action that has one; the same mapping while nothing changed."""
+        now = (self._known.redactor, state.answers, state.runbook)
+        if self._of is None or any(one is not other for one, other in zip(now, self._of, strict=True)):
+            found = {
+                action.id: names[0]
+                for action in (state.runbook.actions() if self._known.redactor else ())
+                if (names := self._known.redactor.names_in("\n\n".join(_texts(effective(state, action)))))
+            }
+            self._of = now
+            if found != self._found:
+                self._found = found
+        return self._found
+
+
+def _texts(action: Action) -> Iterator[str]:
+    """Give everything of an action that is sent to a host, or looked for in what one says."""
+    yield from (action.text, action.dry_run, action.expect)
+    if action.file is not None:
+        yield from (str(action.file.path), action.file.validate)
+    for proof in action.verifies:
+        yield from (proof.text, proof.expect)
+    yield from (undo.text for undo in action.undos)
+    yield from (output.text for output in action.outputs)
+
+
+def without_secrets(proposal: Proposal, known: KnownSecrets) -> Proposal:
+    """Give the confirmation without secrets in what the host said: the diff of a file, the output of a dry run."""
+    dry = proposal.dry_run
+    if dry is not None:
+        dry = replace(dry, output=known.output(dry.output))
+    return replace(proposal, detail=known.redact(proposal.detail), dry_run=dry)
