@@ -450,6 +450,9 @@ class Engine:
         def output(attempt: str) -> str:
             return self._known.redact(self._outputs.text(attempt))
 
+        if format_ == "md":
+            # What is stored is measured against its segments: it is redacted after that.
+            return self._known.redact(render(self.state, self._recorder.journal.records, self._outputs.text, format_))
         return render(self.state, self._recorder.journal.records, output, format_)
 
     async def __aenter__(self) -> Self:
