@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import itertools
 import socket
 import struct
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from runbook_tui.adapters.dns_wire import (
     BadQuestionError,
+    Chance,
     Memo,
     Template,
     is_truncated,
@@ -22,7 +23,7 @@ from runbook_tui.adapters.dns_wire import (
 from runbook_tui.core.lookup import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from runbook_tui.core.lookup import Question
 
@@ -37,6 +38,10 @@ BREATH = 250
 """Questions sent, in about 5 ms, before everything else may have its turn."""
 RECEIVE_BUFFER = 1 << 20
 """Octets a socket: a thousand answers may come within a millisecond."""
+FULL = 0.002
+"""Seconds until a sending that the kernel had no room for is tried again."""
+AT_A_TIME = 32
+"""Datagrams taken from a socket before everything else may have its turn."""
 LARGEST_DATAGRAM = 4096
 CONVERSATIONS = 16
 """TCP connections at a time."""
@@ -59,51 +64,58 @@ class _Asked:
     note: str = ""
 
 
-class _Port(asyncio.DatagramProtocol):
-    """One socket. Only what answers a question sent from here, from where it was sent to, is looked at."""
+class _Port:
+    """One socket. Only what answers a question sent from here, from where it was sent to, is looked at.
 
-    def __init__(self, sweep: _Round) -> None:
+    It is no transport of the event loop's, which takes a quarter of a megabyte from the heap for each datagram.
+    """
+
+    def __init__(self, bound: socket.socket, sweep: _Round) -> None:
+        self._socket = bound
         self._round = sweep
         self._waiting: dict[tuple[str, int, int], _Asked] = {}
-        self._sending: _Asked | None = None
-        self.transport: asyncio.DatagramTransport | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way out."""
-        # The event loop's own class is a datagram transport without saying so.
-        self.transport = cast("asyncio.DatagramTransport", transport)
-
-    def admit(self, asked: _Asked) -> None:
+    def admit(self, asked: _Asked) -> bool:
         """Take a question over, unless another one to that server has the same id here."""
         key = _key(asked.sockaddr, asked.sent)
-        if key not in self._waiting:
-            self._waiting[key] = asked
-            asked.port = self
+        if self._waiting.setdefault(key, asked) is not asked:
+            return False
+        asked.port = self
+        return True
 
-    def send(self, asked: _Asked) -> None:
-        """Send it, for the first time or again."""
-        self._sending = asked
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.sendto(asked.sent, asked.sockaddr)
-        self._sending = None
+    def send(self, asked: _Asked) -> bool:
+        """Send it, for the first time or again; False: the kernel takes no more at this moment."""
+        try:
+            self._socket.sendto(asked.sent, asked.sockaddr)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            self._round.fail(asked, f"cannot be reached from here: {error.strerror}", unsent=True)
+        return True
 
-    def error_received(self, exc: Exception) -> None:
-        """Note what the kernel says to a sending; what it says later belongs to no question."""
-        if self._sending is not None:
-            why = exc.strerror if isinstance(exc, OSError) else str(exc)
-            self._round.fail(self._sending, f"cannot be reached from here: {why}", unsent=True)
+    def listen(self) -> None:
+        """Take what has come and what will come."""
+        asyncio.get_running_loop().add_reader(self._socket, self._readable)
 
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        """Find the question that this answers; drop what answers none."""
-        if not 2 <= len(data) <= LARGEST_DATAGRAM:
-            return
-        asked = self._waiting.get(_key(addr, data))
-        if asked is not None:
-            self._round.received(asked, data)
+    def _readable(self) -> None:
+        for _ in range(AT_A_TIME):
+            try:
+                data, address = self._socket.recvfrom(LARGEST_DATAGRAM + 1)
+            except OSError:  # nothing more; or of a sending long ago, which says nothing of any one question
+                return
+            if 2 <= len(data) <= LARGEST_DATAGRAM:
+                asked = self._waiting.get(_key(address, data))
+                if asked is not None:
+                    self._round.received(asked, data)
 
     def forget(self, asked: _Asked) -> None:
         """Drop what still comes for it."""
         self._waiting.pop(_key(asked.sockaddr, asked.sent), None)
+
+    def close(self) -> None:
+        """Close the socket."""
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()
 
 
 @dataclass(slots=True)
@@ -113,6 +125,7 @@ class _Round:
     questions: Sequence[Question]
     deadline: float
     memo: Memo
+    chance: Chance = field(default_factory=Chance)
     answers: dict[int, Answer] = field(default_factory=dict)
     open: dict[int, _Asked] = field(default_factory=dict)
     over: asyncio.Event = field(default_factory=asyncio.Event)
@@ -122,11 +135,14 @@ class _Round:
 
     async def run(self) -> tuple[Answer, ...]:
         """Ask; give an answer for each question."""
-        transports: list[asyncio.DatagramTransport] = []
+        ports: dict[socket.AddressFamily, list[_Port]] = {}
         try:
             self._prepare()
-            ports = {family: await self._open(family, transports) for family in self._families()}
+            self._open(ports)
             await self._send(self.open.values(), ports)
+            # Only now, as all answers can wait in the kernel: understanding the first ones would hold up the last ones.
+            for port in itertools.chain(*ports.values()):
+                port.listen()
             for moment in (*RESEND, self.deadline):
                 await self._until(min(moment, self.deadline))
                 if moment < self.deadline:
@@ -135,8 +151,8 @@ class _Round:
             for task in self.conversations.values():
                 task.cancel()
             await asyncio.gather(*self.conversations.values(), return_exceptions=True)
-            for transport in transports:
-                transport.close()
+            for port in itertools.chain(*ports.values()):
+                port.close()
         for asked in tuple(self.open.values()):
             self.fail(asked, f"no answer within {self.deadline:g} s{'; ' if asked.note else ''}{asked.note}")
         return tuple(self.answers[place] for place in range(len(self.questions)))
@@ -162,42 +178,34 @@ class _Round:
             wanted[asked.family] = min(SOCKETS, wanted.get(asked.family, 0) + 1)
         return wanted
 
-    async def _open(
-        self, family: socket.AddressFamily, transports: list[asyncio.DatagramTransport]
-    ) -> tuple[_Port, ...]:
-        ports = []
-        loop = asyncio.get_running_loop()
-        for _ in range(self._families()[family]):
-            try:
-                bound = _bound(family)
-            except OSError:
-                break
-            transport, port = await loop.create_datagram_endpoint(lambda: _Port(self), sock=bound)
-            transports.append(transport)
-            ports.append(port)
-        return tuple(ports)
+    def _open(self, ports: dict[socket.AddressFamily, list[_Port]]) -> None:
+        for family, count in self._families().items():
+            opened = ports.setdefault(family, [])
+            for _ in range(count):
+                try:
+                    opened.append(_Port(_bound(family), self))
+                except OSError:
+                    break
 
-    async def _send(
-        self, questions: Iterable[_Asked], ports: dict[socket.AddressFamily, tuple[_Port, ...]]
-    ) -> None:
+    async def _send(self, questions: Iterable[_Asked], ports: Mapping[socket.AddressFamily, Sequence[_Port]]) -> None:
         for count, asked in enumerate(tuple(questions), 1):
-            if asked.place in self.open and self._placed(asked, ports[asked.family]) and asked.port is not None:
-                asked.port.send(asked)
+            port = asked.port or self._placed(asked, ports[asked.family])
+            if port is not None and asked.place in self.open and not port.send(asked):
+                await asyncio.sleep(FULL)
+                port.send(asked)  # what is refused again is lost, as it may be anywhere on its way
             if not count % BREATH:
                 await asyncio.sleep(0)
 
-    def _placed(self, asked: _Asked, ports: tuple[_Port, ...]) -> bool:
-        if asked.port is not None:
-            return True
+    def _placed(self, asked: _Asked, ports: Sequence[_Port]) -> _Port | None:
         if not ports:
             self.fail(asked, "no socket could be opened for it", unsent=True)
-            return False
-        while asked.port is None:
-            # Port, id and letter case from one draw: it is the draw that costs.
-            chance = secrets.randbits(32 + 8 * len(asked.asked.wire))
+            return None
+        while True:
+            chance = self.chance.draw(4 + len(asked.asked.wire))
             asked.sent = asked.asked.outgoing(chance >> 32)
-            ports[(chance & 0xFFFF_FFFF) % len(ports)].admit(asked)
-        return True
+            port = ports[(chance & 0xFFFF_FFFF) % len(ports)]
+            if port.admit(asked):
+                return port
 
     async def _until(self, moment: float) -> None:
         """Wait for the end of all, at most until `moment` seconds after the start."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 EDNS_PAYLOAD = 1232
 """Octets: fits any path without fragments, which an attacker could replace."""
 HEADER = 12
+STOCK = 1 << 14
+"""Octets of chance fetched at a time."""
 MOST_REMEMBERED = 2048
 """Replies kept by a memo, so that a server that varies its replies cannot fill the memory."""
 LONGEST_VALUE = 4096
@@ -63,6 +66,22 @@ class Template:
         """
         size = len(self.wire)
         return (int.from_bytes(self.wire, "big") ^ (chance & self.free)).to_bytes(size, "big")
+
+
+class Chance:
+    """Random bits that nobody can foretell, fetched for many questions at once: it is the fetching that costs."""
+
+    def __init__(self) -> None:
+        self._stock = b""
+        self._used = 0
+
+    def draw(self, octets: int) -> int:
+        """Give a number of that many octets; none of them is ever given again."""
+        start, self._used = self._used, self._used + octets
+        if self._used > len(self._stock):
+            self._stock = secrets.token_bytes(octets + STOCK)
+            start, self._used = 0, octets
+        return int.from_bytes(self._stock[start : self._used], "big")
 
 
 def template(name: str, rdtype: str, *, recurse: bool) -> Template:

@@ -13,7 +13,7 @@ import dns.message
 import pytest
 
 from runbook_tui.adapters.dns_sweep import DnsSweep
-from runbook_tui.adapters.dns_wire import MOST_REMEMBERED, Memo, template
+from runbook_tui.adapters.dns_wire import MOST_REMEMBERED, STOCK, Chance, Memo, template
 from runbook_tui.core.lookup import Answer, Question, Record, Reply
 from tests.support.bench import eventually
 from tests.support.dns_crowd import address, crowd
@@ -249,6 +249,15 @@ async def test_what_cannot_be_asked_says_so() -> None:
     assert [answer.unsent for answer in answers] == [True] * 3
     assert "nowhere is no address" in answers[1].trouble
     assert await DnsSweep().sweep([], 0.2) == ()
+
+
+def test_chance_is_never_given_twice() -> None:
+    """Draws of any size, also beyond the stock, are as large as wanted and all differ."""
+    chance = Chance()
+    drawn = [chance.draw(16) for _ in range(STOCK // 4)]
+    assert len(set(drawn)) == len(drawn)
+    assert max(drawn).bit_length() == 128
+    assert chance.draw(2 * STOCK).bit_length() > 12 * STOCK
 
 
 def test_a_memo_is_bounded() -> None:

@@ -1,6 +1,7 @@
 """A thousand resolvers in one process: every address of 127.0.0.0/8 answers, each with a latency of its own.
 
-The latencies are spread evenly and lie in no order, as in life: `slowest_of` tells which resolver is the last.
+The latencies are spread evenly and lie in no order, as in life: `slowest_of` tells which resolver is the last. Each
+counts from the moment at which the kernel received the question: a thousand machines do not wait for one another.
 
 Started as `python -m tests.support.dns_crowd COUNT LOSS DEAD SLOWEST_MS`; prints its port, ends with its stdin.
 """
@@ -14,14 +15,17 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 PKTINFO = 8
 """IP_PKTINFO of Linux's ip(7): which of our addresses a datagram was sent to."""
+TIMESTAMPNS = 35
+"""SO_TIMESTAMPNS of Linux's socket(7): when the kernel received a datagram, as a struct timespec."""
 FASTEST = 0.005
 ROOT = Path(__file__).parents[2]
 
@@ -46,6 +50,18 @@ def slowest_of(count: int) -> int:
     return next(number for number in range(count) if place_of(number, count) == count - 1)
 
 
+def heard(ancillary: Iterable[tuple[int, int, bytes]]) -> tuple[bytes, float]:
+    """Give the address that was asked, and how many seconds ago the kernel received the question."""
+    to, ago = b"", 0.0
+    for level, kind, octets in ancillary:
+        if (level, kind) == (socket.IPPROTO_IP, PKTINFO):
+            to = octets[8:12]
+        elif (level, kind) == (socket.SOL_SOCKET, TIMESTAMPNS):
+            seconds, nanoseconds = struct.unpack("@ll", octets)
+            ago = time.time() - seconds - nanoseconds / 1e9
+    return to, ago
+
+
 def reply_to(query: bytes, number: int) -> bytes:
     """Give the MX, with one of 32 TTLs, as a cache would."""
     end = query.index(0, 12) + 5
@@ -61,6 +77,7 @@ async def serve(count: int, loss: float, dead: float, slowest: float) -> None:
     dead_ones = set(chance.sample(range(count), round(count * dead)))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
         bound.setsockopt(socket.IPPROTO_IP, PKTINFO, 1)
+        bound.setsockopt(socket.SOL_SOCKET, TIMESTAMPNS, 1)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
         bound.setblocking(False)
         bound.bind(("0.0.0.0", 0))
@@ -72,17 +89,17 @@ async def serve(count: int, loss: float, dead: float, slowest: float) -> None:
         def readable() -> None:
             for _ in range(64):
                 try:
-                    query, ancillary, _, peer = bound.recvmsg(4096, 64)
+                    query, ancillary, _, peer = bound.recvmsg(4096, 128)
                 except BlockingIOError:
                     return
-                to = ancillary[0][2][8:12]
+                to, ago = heard(ancillary)
                 number = number_of(to)
                 if number in dead_ones or chance.random() < loss:
                     continue
                 share = place_of(number, count) / max(1, count - 1)
                 latency = FASTEST + (slowest - FASTEST) * share if slowest else 0.0
                 # The middle field is the address to answer from; no interface is prescribed.
-                loop.call_later(latency, send, reply_to(query, number), b"\0\0\0\0" + to + b"\0\0\0\0", peer)
+                loop.call_later(latency - ago, send, reply_to(query, number), b"\0\0\0\0" + to + b"\0\0\0\0", peer)
 
         loop.add_reader(bound, readable)
         sys.stdout.write(f"{bound.getsockname()[1]}\n")
