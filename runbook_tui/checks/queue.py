@@ -204,12 +204,13 @@ def _blindness(look: Look) -> str:
 
 
 def _amount(look: Look, total: int, most: int, *, held: bool) -> str:
+    down = ", Postfix is down" if look.down else ""
     if total == 0:
-        return "empty, Postfix is down" if look.down else "empty"
+        return f"empty{down}"
     shares = ", ".join(f"{number} {queue}" for queue, number in look.counts.items() if number)
     if held:
-        return f"held on purpose: {total} ({shares})"
-    return f"{total} waiting ({shares})" + (f", {most} allowed" if most else "")
+        return f"held on purpose: {total} ({shares}){down}"
+    return f"{total} waiting ({shares})" + (f", {most} allowed" if most else "") + down
 
 
 def _findings(

@@ -163,6 +163,14 @@ def _tls(seen: SmtpSeen, wanted: Wanted) -> Judged | None:
     return None
 
 
+def _taken(address: str, wanted: Wanted) -> str:
+    """Say what it means that a recipient is taken who should not be."""
+    domains = {one.rpartition("@")[2].lower() for one in wanted.accept}
+    if address.rpartition("@")[2].lower() in domains:
+        return "is there such a user or alias, or is everybody of the domain taken, and bounced later?"
+    return "an open relay?"
+
+
 def _recipients(seen: SmtpSeen, wanted: Wanted) -> Judged | None:
     """Judge what fails of the recipients: a refusal counts only where the dialogue came as far."""
     if (wanted.accept or wanted.refuse) and (seen.sender is None or seen.sender.code != 250):
@@ -178,7 +186,7 @@ def _recipients(seen: SmtpSeen, wanted: Wanted) -> Judged | None:
     for address in wanted.refuse:
         reply = replies.get(address)
         if reply is not None and reply.code < 300:
-            return Judged(CheckState.FAIL, f"RCPT {address}: {reply}; it should be refused: an open relay?")
+            return Judged(CheckState.FAIL, f"RCPT {address}: {reply}; it should be refused: {_taken(address, wanted)}")
         if reply is None or not (_is_later(reply) or (reply.code >= 550) or reply.code == 521):
             return Judged(CheckState.UNKNOWN, f"RCPT {address}: {reply}; that is no refusal of the recipient")
     return None

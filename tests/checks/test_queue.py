@@ -275,6 +275,14 @@ class TestJudge:
         waiting = judged(listed(), root=True, down=True, files={**NO_FILES, "maildrop": 1})
         assert waiting.state is CheckState.PENDING
 
+    @pytest.mark.parametrize("expected", [0, 5, HELD])
+    def test_a_postfix_that_is_down_is_said_beside_what_waits(self, expected: object) -> None:
+        """Mail that waits in a Postfix that is down waits for nobody: the value says so, whatever is expected."""
+        look = {"root": True, "down": True, "files": {**NO_FILES, "deferred": 1}}
+        assert "1 deferred" in judged(listed(entry()), expected, **look).value
+        assert ", Postfix is down" in judged(listed(entry()), expected, **look).value
+        assert "down" not in judged(listed(entry()), expected).value
+
     @pytest.mark.parametrize("status", [1, 69, 127, None])
     def test_a_status_other_than_zero_is_never_green(self, status: int | None) -> None:
         """It is UNKNOWN, whatever was listed."""

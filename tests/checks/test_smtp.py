@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -123,6 +124,17 @@ async def test_the_matrix(good: str, bad: str, state: str, says: str) -> None:
         reading = await probe().read(sight(port))
     assert reading.state == state
     assert says in reading.value
+
+
+async def test_an_unknown_user_who_is_taken_is_no_open_relay() -> None:
+    """A recipient of a domain that is accepted anyway hints at its users, one of another domain at the relay."""
+    with server(Handler("250 ok", "250 ok")) as port:
+        own = await replace(probe(), refuse=(f"nobody@{GOOD.partition('@')[2].upper()}",)).read(sight(port))
+        other = await probe().read(sight(port))
+    assert own.state is CheckState.FAIL
+    assert "is there such a user or alias" in own.value
+    assert "open relay" not in own.value
+    assert "an open relay?" in other.value
 
 
 class TestTls:
