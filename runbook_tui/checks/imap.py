@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from runbook_tui.checks import mailboxes
 from runbook_tui.checks.expected import in_phase
-from runbook_tui.checks.reached import REFUSED, Judged, Target, nowhere, shut, together
+from runbook_tui.checks.reached import REFUSED, Judged, Target, nowhere
 from runbook_tui.core.contact import ImapAsk, ImapSeen, TlsAsk, Trouble
 from runbook_tui.core.errors import SecretError
+from runbook_tui.core.markdown.checkvalues import AS_USUAL, MOVED
 from runbook_tui.ports import CheckState, Probe, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
     from typing import Self
 
     from runbook_tui.core.model import CheckSpec
@@ -58,7 +60,11 @@ class Login:
 
 @dataclass(slots=True)
 class ImapProbe(Probe):
-    """Looks at the mailbox of `user` on the host, and with `against` at the same one on another host beside it."""
+    """Looks at the mailbox of `user` on the host, and with `against` at the same one on another host beside it.
+
+    In a phase `refused` wants the host closed, `moved` the host open with all that `against` had when it was last
+    seen open, and `against` closed; `up` and `open` look at the host alone.
+    """
 
     target: Target
     user: str = ""
@@ -69,6 +75,7 @@ class ImapProbe(Probe):
     ca: str = ""
     phases: Mapping[str, object] = field(default_factory=dict)
     columns: tuple[str, ...] = field(default=("folder", "mails", "unseen", "UIDVALIDITY", ""), init=False)
+    _last: tuple[ImapSeen, datetime] | None = field(default=None, init=False)
     _logins: tuple[Login, Login] = field(default_factory=lambda: (Login(), Login()), init=False)
 
     @classmethod
@@ -98,28 +105,64 @@ class ImapProbe(Probe):
     async def read(self, sight: Sight) -> Reading:
         """Look once."""
         expect = in_phase("", self.phases, sight.phase)
-        if expect == REFUSED:
-            return await self._refused(sight)
-        if expect not in {"", "up", "open"}:
+        if expect not in {"", *AS_USUAL, REFUSED, MOVED}:
             return Reading(CheckState.UNKNOWN, f"the phase {sight.phase} expects neither up nor refused: {expect}")
         try:
             secret = await sight.secrets.get(self.secret) if self.secret else None
         except SecretError as error:
+            if expect == REFUSED:
+                return await self._shut(sight, self.target)
             return Reading(CheckState.UNKNOWN, error.title, error=str(error))
+        if expect == REFUSED:
+            return await self._not_yet(sight, secret)
+        if expect == MOVED and self.against is not None:
+            return await self._moved(sight, self.against, secret)
         looks = [self._look(sight, self.target, self._logins[0], secret)]
-        if self.against is not None:
+        if self.against is not None and not expect:
             looks.append(self._look(sight, self.against, self._logins[1], secret))
-        return self._judged(await asyncio.gather(*looks))
+        seen = await asyncio.gather(*looks)
+        if len(seen) > 1:
+            self._remember(seen[1], sight)
+        return self._judged(seen)
 
-    async def _refused(self, sight: Sight) -> Reading:
-        found = await self.target.find(sight)
+    async def _not_yet(self, sight: Sight, secret: Secret | None) -> Reading:
+        """Look that the server refuses, and keep what the other one has until it is closed too."""
+        if self.against is None or secret is None:
+            return await self._shut(sight, self.target)
+        reading, old = await asyncio.gather(
+            self._shut(sight, self.target), self._look(sight, self.against, self._logins[1], secret)
+        )
+        self._remember(old, sight)
+        return reading
+
+    async def _moved(self, sight: Sight, against: Target, secret: Secret | None) -> Reading:
+        """Look that all is here now, by what the other one had when it was last open, and that it stays closed."""
+        new, old = await asyncio.gather(
+            self._look(sight, self.target, self._logins[0], secret), self._shut(sight, against)
+        )
+        judged = mailboxes.judge(new, self.name or self.target.host, login=bool(self.secret))
+        was, at = self._last or (None, None)
+        if new.trouble is not None or judged.state is CheckState.FAIL:
+            judged = Judged(judged.state, f"{self.target.host}: {judged.says}")
+        elif old.state is not CheckState.PASS:
+            judged = Judged(old.state, f"{against.host}: {old.value}")
+        elif was is None or at is None:
+            why = f"{against.host} was never seen open, so nothing is compared"
+            judged = Judged(CheckState.WARN, f"{judged.says}; {why}")
+        else:
+            judged = mailboxes.compare(new, was)
+            judged = Judged(judged.state, f"{judged.says}, as it was at {at:%H:%M:%S} UTC")
+        return self._reading(judged, new, was)
+
+    async def _shut(self, sight: Sight, target: Target) -> Reading:
+        found = await target.find(sight)
         if not found.endpoints:
             return nowhere(found)
-        seen = await asyncio.gather(
-            *(sight.net.services.banner(one, "", self.target.patience) for one in found.endpoints)
-        )
-        pairs = zip(found.endpoints, seen, strict=True)
-        return replace(together([(one.address, shut(banner.trouble)) for one, banner in pairs]), rows=())
+        return replace(await target.refusing(sight, found.endpoints), rows=())
+
+    def _remember(self, seen: ImapSeen, sight: Sight) -> None:
+        if seen.trouble is None and seen.opened is not None:
+            self._last = (seen, sight.now)
 
     async def _look(self, sight: Sight, target: Target, login: Login, secret: Secret | None) -> ImapSeen:
         """Look at one server, at the first of its addresses that answers, unless it refused the login before."""
@@ -153,6 +196,10 @@ class ImapProbe(Probe):
             judged = _beside(alone, of_old, self.target.host, self.against.host)
             if login and new.trouble is None and old.trouble is None and judged.state is not CheckState.FAIL:
                 judged = mailboxes.compare(new, old)
+        return self._reading(judged, new, old)
+
+    def _reading(self, judged: Judged, new: ImapSeen, old: ImapSeen | None) -> Reading:
+        login = bool(self.secret)
         return Reading(
             judged.state, judged.says, _detail(self.asks, new, old), rows=mailboxes.rows(new, old),
             level=float(mailboxes.total(new)) if login and new.trouble is None else None,

@@ -20,7 +20,7 @@ from runbook_tui.core.errors import ExitCode, StateDirError
 from runbook_tui.core.markdown import read
 from runbook_tui.core.model import LOCAL
 from runbook_tui.demo.auto import OPERATOR, ScriptedOperator
-from runbook_tui.demo.clock import SHORTEST_NAP, WorldClock
+from runbook_tui.demo.clock import WorldClock
 from runbook_tui.demo.control import WorldClient
 from runbook_tui.demo.facts import CA, CONTROL, VARIABLE, DemoWishes, Facts
 from runbook_tui.demo.mistakes import MISTAKES
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 RUNBOOK = "mail-migration"
 UNHURRIED = 15.0
 """Real seconds between looks of the live checks where nobody watches them."""
+AT_ONCE = 0.2
+"""Real seconds between two looks of which the second confirms the first, where a step waits for them."""
 
 
 class Rehearsing:
@@ -47,7 +49,7 @@ class Rehearsing:
         self._folder = folder
         self._wishes = wishes
         self._facts = Facts.load(folder)
-        self._clock = WorldClock(self._facts.face, UNHURRIED if wishes.auto else SHORTEST_NAP)
+        self._clock = WorldClock(self._facts.face, UNHURRIED, AT_ONCE) if wishes.auto else WorldClock(self._facts.face)
         self._operator: ScriptedOperator | None = None
 
     def sit(self) -> int:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from runbook_tui.engine import Engine
 
 OPERATOR = "scripted operator"
+GREEN_WITHIN = 60.0
+"""Real seconds for the checks of a step that is done by hand."""
 QUEUES_RETRY = 900.0
 """World seconds after which every deferred mail has been tried again."""
 
@@ -111,6 +113,7 @@ class ScriptedOperator:
         now = effective(engine.state, action)
         if now.kind in {ActionKind.MANUAL, ActionKind.INTERACTIVE}:
             await engine.mark_done(action.id, "in the rehearsal there is nothing to be done by hand")
+            await self._see_settled(action)
             return
         edited = None
         if mistake is not None and action.step in mistake.rewritten:
@@ -122,6 +125,25 @@ class ScriptedOperator:
             await self._sit_out(action)
         await engine.idle()
         await self._judge(action, proposal)
+
+    async def _see_settled(self, action: Action) -> None:
+        """Wait until the checks of what was marked done are green.
+
+        Raises:
+            Refused: they are not, for long.
+        """
+        changed = asyncio.Event()
+        forget = self._engine.subscribe(changed.set)
+        try:
+            async with asyncio.timeout(GREEN_WITHIN):
+                while self._engine.state.of(action.id).status not in SETTLED:
+                    changed.clear()
+                    await changed.wait()
+        except TimeoutError:
+            said = [f"{name} {look.state}: {look.said}" for name, look in self._engine.state.looks.items()]
+            raise Refused(f"{action.title}: its checks are not green", "\n".join(said)) from None
+        finally:
+            forget()
 
     async def _confirmed(self, action: Action, verb: Verb, edited: str | None) -> Proposal:
         """Look at what would run and confirm it; a gate that turned red in between is answered like any other."""

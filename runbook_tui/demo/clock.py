@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 SHORTEST_NAP = 4.0
 """Real seconds between two looks of a live check at the least, however fast the world's time runs."""
 
+BRIEF = 2.0
+"""Seconds of a nap that ends with a second look at what was seen just now: always real ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Face:
@@ -36,10 +39,11 @@ class Face:
 class WorldClock:
     """A `ports.Clock` on world time. `monotonic` stays real: how long a command took is no make-believe."""
 
-    def __init__(self, face: Face, shortest_nap: float = SHORTEST_NAP) -> None:
+    def __init__(self, face: Face, shortest_nap: float = SHORTEST_NAP, brief_nap: float = BRIEF) -> None:
         self.boot = boot_id()
         self._face = face
         self._shortest_nap = shortest_nap
+        self._brief_nap = brief_nap
         self._sleepers: set[asyncio.Future[None]] = set()
         self._jumped: list[Callable[[], None]] = []
 
@@ -90,6 +94,9 @@ class WorldClock:
 
     async def nap(self, seconds: float) -> None:
         """Wait world seconds, but some real ones at least; a jump of the clock ends it, for much has changed then."""
+        if seconds <= BRIEF:
+            await asyncio.sleep(min(seconds, self._brief_nap))
+            return
         face = self._face
         least = min(seconds, self._shortest_nap)
         await asyncio.sleep(least)

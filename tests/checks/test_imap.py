@@ -197,6 +197,31 @@ class TestBoth:
         assert (reading.state, reading.value) == (CheckState.PASS, "3 mails in 2 folders = old")
         assert cells(reading) == {"INBOX": ("2", "2", "2 → 2", "same"), "Sent": ("1", "1", "1 → 1", "same")}
 
+    async def test_mailboxes_that_move_are_compared_with_what_was_there_last(
+        self, papers: Papers, old: Dovecot
+    ) -> None:  # fmt: skip
+        """Closed before; then open with all that the old server had, which stays closed; then the new one alone."""
+        look = probe("", against=True, phases={"before": "refused", "open": "moved", "after": "up"})
+
+        async def at(phase: str, new: int, old: int) -> Reading:
+            return await look.read(sight(new, papers.ca, old=old, phase=phase))
+
+        with self.copied(papers, old) as new:
+            unseen = await at("open", new.port, free_port())
+            before = await at("before", free_port(), old.port)
+            moved = await at("open", new.port, free_port())
+            both = await at("open", new.port, old.port)
+            after = await at("after", new.port, free_port())
+            shutil.rmtree(new.maildir / ".Sent")
+            lost = await at("open", new.port, free_port())
+        assert (unseen.state, "so nothing is compared" in unseen.value) == (CheckState.WARN, True)
+        assert (before.state, before.value) == (CheckState.PASS, "it refuses connections, as it should")
+        assert moved.state is CheckState.PASS
+        assert moved.value.startswith("3 mails in 2 folders = old, as it was at ")
+        assert (both.state, both.value) == (CheckState.FAIL, "old: it answers, but should refuse now")
+        assert (lost.state, lost.value.partition(",")[0]) == (CheckState.FAIL, "Sent is not there")
+        assert after.state is CheckState.PASS
+
     async def test_a_folder_that_is_empty(self, papers: Papers, old: Dovecot) -> None:
         """It is FAIL, with how many the old server has; a folder that is not there too."""
         with self.copied(papers, old) as new:

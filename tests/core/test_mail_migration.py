@@ -151,7 +151,9 @@ def test_the_downtime_is_a_phase_of_its_own(book: Runbook) -> None:
     """The outage clock runs from stopping the fetchers until users read on new, and not in the days after."""
     named = {str(step.id): phase.name for phase in book.phases for step in phase.steps}
     inside = ("fetch-stop", "drain", "final-copy", "takeover", "old-relays", "canary-final")
-    assert {named[name] for name in inside} == {"downtime"}
+    assert {named[name] for name in inside} == {"downtime", "open"}
+    opened = [name for name, phase in named.items() if phase == "open"]
+    assert (opened[0], opened[-1]) == ("dovecot-listen", "canary-final")
     assert named["mx-wait"] != "downtime"
     assert named["old-clean"] != "downtime"
 
@@ -196,3 +198,24 @@ def test_no_secret_stands_in_a_command(book: Runbook) -> None:
     """No literal of the runbook is a secret and no command has a password in it."""
     assert not any(lit.source == "secret" for lit in book.literals)
     assert not any(re.search(r"(?i)passw(or)?d\s*[=:]\s*\S", text) for a in book.actions() for text in texts(a))
+
+
+def test_users_are_led_to_new_only_when_their_mail_is_there(book: Runbook) -> None:
+    """Mailboxes and certificate hold the switch back and end the downtime; the page ends the webmail's steps."""
+    actions = {str(a.step): a for a in book.actions()}
+    for name in ("names", "address"):
+        assert actions[name].gates == ("mailboxes", "cert-new")
+    for name in ("dovecot-listen", "canary-final"):
+        assert actions[name].checks == ("mailboxes", "cert-new")
+    for name in ("webmail-new", "db-replace"):
+        assert actions[name].checks == ("webmail",)
+
+
+def test_new_is_closed_to_mail_programs_until_the_end(book: Runbook) -> None:
+    """In every phase before the last copy the checks want it to refuse; every phase has a name they can speak of."""
+    assert all(phase.name for phase in book.phases if phase.steps)
+    checks = {check.name: check for check in book.checks}
+    order = list(dict.fromkeys(phase.name for phase in book.phases if phase.steps))
+    for phase in order[: order.index("open")]:
+        assert (checks["mailboxes"].phases[phase], checks["cert-new"].phases[phase]) == ("refused", "refused"), phase
+    assert (checks["mailboxes"].phases["open"], checks["mailboxes"].phases["after"]) == ("moved", "up")
