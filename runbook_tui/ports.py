@@ -152,6 +152,20 @@ class OutcomeUnknownError(Exception):
     """The link broke after the script may have arrived: it is not known whether it ran. `str()` says why."""
 
 
+class RunbookSource(Protocol):
+    """The file that the run's runbook was read from, and where an edited text is kept once it is adopted."""
+
+    def now(self) -> bytes | None:
+        """Give the file as it is now; None when it is gone or cannot be read."""
+
+    def keep(self, data: bytes) -> None:
+        """Keep a text for this run, durably.
+
+        Raises:
+            StateDirError: it could not be written.
+        """
+
+
 class Journal(Protocol):
     """The append-only record of one run."""
 

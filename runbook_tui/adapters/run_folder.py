@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import getpass
+import hashlib
 import json
 import os
 import socket
@@ -15,10 +16,17 @@ from typing import TYPE_CHECKING, Self
 
 from runbook_tui.adapters.journal import JsonLinesJournal
 from runbook_tui.adapters.outputs import FileOutputStore
-from runbook_tui.adapters.private_files import FILE_MODE, FOLDER_MODE, open_file, read_file, storage_error
+from runbook_tui.adapters.private_files import (
+    FILE_MODE,
+    FOLDER_MODE,
+    open_file,
+    read_file,
+    replace_file,
+    storage_error,
+)
 from runbook_tui.core.chain import FlawKind, Journaled, read_records
 from runbook_tui.core.errors import RunLockedError, StateDirError
-from runbook_tui.core.seal import JOURNAL_NAME, OUTPUT_FOLDER, RUNBOOK_NAME, SEAL_NAME, VARIABLES_NAME
+from runbook_tui.core.seal import JOURNAL_NAME, OUTPUT_FOLDER, RUNBOOK_NAME, SEAL_NAME, VARIABLES_NAME, copy_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,6 +140,30 @@ class RunFolder:
             StateDirError: it cannot be read.
         """
         return self._read(RUNBOOK_NAME)
+
+    def keep_copy(self, data: bytes) -> None:
+        """Keep an edited runbook under its sum, durably, before the journal says that it was adopted.
+
+        Raises:
+            StateDirError: it cannot be written.
+        """
+        path = self.path / copy_name(hashlib.sha256(data).hexdigest())
+        try:
+            replace_file(path, data)
+        except OSError as error:
+            raise storage_error(error, path, "keep the edited runbook") from None
+
+    def copy(self, sha256: str) -> bytes:
+        """Give the edited runbook that was kept under this sum.
+
+        Raises:
+            StateDirError: it cannot be read, or is another one now.
+        """
+        data = self._read(copy_name(sha256))
+        if hashlib.sha256(data).hexdigest() != sha256:
+            path = str(self.path / copy_name(sha256))
+            raise StateDirError("A runbook that this run adopted was changed in its folder.", path)
+        return data
 
     @property
     def variables(self) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from runbook_tui.adapters.run_folder import is_locked
 from runbook_tui.core.chain import FlawKind, time_text
 from runbook_tui.core.errors import RunbookTuiError
-from runbook_tui.core.events import RunOpened
+from runbook_tui.core.events import RunbookReloaded, RunOpened
 from runbook_tui.core.fold import fold
 from runbook_tui.core.verbs import progress
 
@@ -92,7 +92,10 @@ def inspect(folder: RunFolder) -> RunInfo | None:
 def _fold(folder: RunFolder, journaled: Journaled, opened: RunOpened) -> RunState:
     from runbook_tui.core.markdown.reader import read  # noqa: PLC0415 -- the reader loads the Markdown parser
 
-    return fold(read(folder.runbook_bytes, name=opened.runbook, hosts=tuple(opened.hosts)), journaled.records)
+    hosts = tuple(opened.hosts)
+    sums = {r.event.sha256 for r in journaled.records if isinstance(r.event, RunbookReloaded)}
+    copies = {sha256: read(folder.copy(sha256), name=opened.runbook, hosts=hosts) for sha256 in sums}
+    return fold(read(folder.runbook_bytes, name=opened.runbook, hosts=hosts), journaled.records, copies)
 
 
 def _standing(*, locked: bool, closed: bool) -> RunStanding:

@@ -20,6 +20,7 @@ from runbook_tui.core.seal import (
     Seal,
     SealedFile,
     Signature,
+    copy_name,
     parse_seal,
     seal_text,
 )
@@ -110,9 +111,10 @@ def read_seal(folder: Path) -> Seal | None:
 
 
 def _present(folder: Path) -> list[str]:
-    """Give the names of the files a seal covers: the three of every run, and the outputs there are."""
+    """Give the names of the files a seal covers: the three of every run, and the copies and outputs there are."""
     outputs = sorted((folder / OUTPUT_FOLDER).glob("*.log"))
-    return [RUNBOOK_NAME, VARIABLES_NAME, JOURNAL_NAME, *(f"{OUTPUT_FOLDER}/{path.name}" for path in outputs)]
+    copies = sorted(path.name for path in folder.glob(copy_name("?" * 64)))
+    return [RUNBOOK_NAME, *copies, VARIABLES_NAME, JOURNAL_NAME, *(f"{OUTPUT_FOLDER}/{path.name}" for path in outputs)]
 
 
 def _seal_file(folder: Path, name: str) -> SealedFile:

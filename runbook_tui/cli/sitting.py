@@ -9,21 +9,19 @@ import os
 import re
 import signal
 import socket
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_tui import __version__
 from runbook_tui.adapters.runs import RunFolder, create_run, open_run, state_dir
+from runbook_tui.adapters.source_file import SourceFile
 from runbook_tui.adapters.ssh_target import SshSettings, resolve
 from runbook_tui.cli import console
 from runbook_tui.cli.leaving import check_key, leave
-from runbook_tui.cli.shipped import read_bytes
 from runbook_tui.cli.stage import Stage, life
-from runbook_tui.cli.stored import own_runbook
+from runbook_tui.cli.stored import adopted, own_runbook
 from runbook_tui.core.each import items_of
 from runbook_tui.core.errors import ExitCode, HostError, UsageError
 from runbook_tui.core.events import RunOpened
-from runbook_tui.core.markdown.reader import read
 from runbook_tui.core.model import LOCAL
 from runbook_tui.core.overview import ended_with_failures
 from runbook_tui.core.redact import KnownSecrets
@@ -31,7 +29,8 @@ from runbook_tui.core.settle import list_problem, value_problem
 from runbook_tui.engine import Engine, Opening
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+    from pathlib import Path
 
     from runbook_tui.cli.wishes import Wishes
     from runbook_tui.core.model import Runbook
@@ -142,14 +141,6 @@ def _opening(
     )  # fmt: skip
 
 
-def _source_now(path: str, hosts: Sequence[str]) -> Runbook | None:
-    """Give the runbook's file as it is now; None when it is gone or no longer readable."""
-    try:
-        return read(read_bytes(Path(path)), name=path, hosts=hosts) if path else None
-    except UsageError:
-        return None
-
-
 def _sit(folder: RunFolder, runbook: Runbook, opening: Opening, stage: Stage, wishes: Wishes) -> ExitCode:
     known = KnownSecrets(wishes.given.values())
     if wishes.debug:
@@ -163,7 +154,8 @@ def _sit(folder: RunFolder, runbook: Runbook, opening: Opening, stage: Stage, wi
         clock=stage.clock,
         net=stage.net,
         secrets=stage.secrets,
-        source_now=_source_now(opening.runbook_path, tuple(opening.hosts)),
+        source=SourceFile(opening.runbook_path, folder),
+        copies=adopted(folder, folder.journal(stage.clock).records),
         read_only=wishes.read_only,
         known=known,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runbook_tui.adapters.runs import RunFolder, RunStanding, find_run, list_runs, open_run, state_dir
 from runbook_tui.core.chain import FlawKind
 from runbook_tui.core.errors import StateDirError, UsageError
-from runbook_tui.core.events import RunOpened
+from runbook_tui.core.events import RunbookReloaded, RunOpened
 from runbook_tui.core.fold import ForeignEventError, fold
 from runbook_tui.core.markdown.reader import read
 
@@ -48,7 +48,7 @@ def load(run: str) -> Stored:
         raise StateDirError("Nothing of this run's journal can be read.", flaw.why if flaw else str(folder.path))
     runbook = own_runbook(folder, records)
     try:
-        state = fold(runbook, records)
+        state = fold(runbook, records, adopted(folder, records))
     except ForeignEventError as error:
         raise StateDirError("This run's journal does not fit its runbook.", f"{folder.path}: {error}") from None
     return Stored(folder, records, state, flaw.why if flaw else "")
@@ -59,6 +59,14 @@ def own_runbook(folder: RunFolder, records: Sequence[Record]) -> Runbook:
     opened = records[0].event if records else None
     name, hosts = (opened.runbook, tuple(opened.hosts)) if isinstance(opened, RunOpened) else ("", ())
     return read(folder.runbook_bytes, name=name, hosts=hosts)
+
+
+def adopted(folder: RunFolder, records: Sequence[Record]) -> dict[str, Runbook]:
+    """Give the edited runbooks that the run adopted, by their sum."""
+    opened = records[0].event if records else None
+    name, hosts = (opened.runbook, tuple(opened.hosts)) if isinstance(opened, RunOpened) else ("", ())
+    sums = {record.event.sha256 for record in records if isinstance(record.event, RunbookReloaded)}
+    return {sha256: read(folder.copy(sha256), name=name, hosts=hosts) for sha256 in sums}
 
 
 def last_run(*, unfinished: bool = False) -> str:

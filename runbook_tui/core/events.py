@@ -282,10 +282,11 @@ class CheckTurned(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunbookReloaded(Event):
-    """The operator adopted the edited file."""
+    """The operator adopted the edited file, which lies in the run's folder under its sum (`seal.copy_name`)."""
 
     type: ClassVar[str] = "runbook_reloaded"
     sha256: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

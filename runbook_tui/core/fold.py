@@ -37,24 +37,27 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+NO_COPIES: Mapping[str, Runbook] = MappingProxyType({})
+
+
 class ForeignEventError(ValueError):
     """The journal speaks of an action the runbook does not have, or is out of order."""
 
 
-def fresh(runbook: Runbook) -> RunState:
-    """Give the state before the first event."""
+def fresh(runbook: Runbook, copies: Mapping[str, Runbook] = NO_COPIES) -> RunState:
+    """Give the state before the first event. `copies` are the edited runbooks that were adopted later, by their sum."""
     hosts = dict(runbook.hosts)
     hosts.setdefault(LOCAL, Host(LOCAL))
-    return RunState(runbook=expand(runbook, {}), written=runbook, hosts=MappingProxyType(hosts))
+    return RunState(runbook=expand(runbook, {}), written=runbook, copies=copies, hosts=MappingProxyType(hosts))
 
 
-def fold(runbook: Runbook, records: Iterable[ev.Record]) -> RunState:
+def fold(runbook: Runbook, records: Iterable[ev.Record], copies: Mapping[str, Runbook] = NO_COPIES) -> RunState:
     """Give the state after all the records.
 
     Raises:
         ForeignEventError: a record does not fit the runbook.
     """
-    state = fresh(runbook)
+    state = fresh(runbook, copies)
     for record in records:
         state = apply(state, record)
     return state
@@ -148,6 +151,8 @@ def _apply(state: RunState, record: ev.Record) -> RunState:
             reading = CheckReading(e.state, e.value, e.detail, at)
             state = replace(state, checks=MappingProxyType({**state.checks, e.check: reading}))
             return gates.turned(state, e.check, reading)
+        case ev.RunbookReloaded(sha256=sha256):
+            return _reloaded(state, record.seq, sha256)
         case ev.HostPinned() as e:
             return replace(state, pins=MappingProxyType({**state.pins, e.host: e}))
         case ev.Paused(why=why):
@@ -161,6 +166,17 @@ def _apply(state: RunState, record: ev.Record) -> RunState:
             return replace(state, closed=True)
         case _:
             return state
+
+
+def _reloaded(state: RunState, seq: int, sha256: str) -> RunState:
+    from runbook_tui.core.adopt import adopt  # noqa: PLC0415 -- it loads the Markdown parser
+
+    if sha256 not in state.copies:
+        raise ForeignEventError(f"record {seq} adopts an edited runbook whose copy is not there")
+    adoption = adopt(state, state.copies[sha256])
+    if adoption.refused:
+        raise ForeignEventError(f"record {seq} adopts an edited runbook that does not fit: {adoption.refused}")
+    return adoption.state
 
 
 def _is_too_late(state: RunState, event: ev.Event) -> bool:

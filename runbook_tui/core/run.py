@@ -13,6 +13,7 @@ from runbook_tui.core.model import (
     Host,
     HostName,
     Runbook,
+    StepId,
 )
 
 if TYPE_CHECKING:
@@ -185,7 +186,8 @@ class Answers:
 class RunState:
     """All that is known of a run. Only `fold.apply` makes a new one; widgets and line mode render it.
 
-    `runbook` has an action for every item of a list that is known, `written` is it as the file has it. `systems` are
+    `runbook` has an action for every item of a list that is known, `written` is it as the file has it; `copies` are,
+    by their sum, the edited files that can be adopted; `kept` are steps that such a file has otherwise. `systems` are
     what the hosts themselves answered. `gates` is by action, as the file has it, and gate. `reopened` are gates that
     turned red after their action was done. `looks` is what the live checks say now: the engine lays it over what was
     folded, for no event has it; so it does with `telling`, the name of the secret in an action's text.
@@ -193,6 +195,8 @@ class RunState:
 
     runbook: Runbook
     written: Runbook
+    copies: Mapping[str, Runbook] = field(default_factory=dict)
+    kept: frozenset[StepId] = frozenset()
     run: str = ""
     runbook_path: str = ""
     operator: str = ""

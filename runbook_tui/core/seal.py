@@ -29,11 +29,17 @@ SIGNATURE_CHECK = f"ssh-keygen -Y check-novalidate -n {NAMESPACE} -s {SIGNATURE_
 
 FIRST_LINE = "# mailrunbook seal 1"
 _NAME = re.compile(
-    r"runbook\.md|vars\.json|events\.jsonl|transcript\.md|output/[A-Za-z0-9][A-Za-z0-9._-]*\.log", re.ASCII
+    r"runbook(?:-[0-9a-f]{64})?\.md|vars\.json|events\.jsonl|transcript\.md|"
+    r"output/[A-Za-z0-9][A-Za-z0-9._-]*\.log", re.ASCII
 )
 _SIZE = re.compile(r"# bytes (\d{1,18}) (\S+)", re.ASCII)
 _SUM = re.compile(r"([0-9a-f]{64})  (\S+)", re.ASCII)
 _FACT = re.compile(r"# (at|count|head) (\S*)", re.ASCII)
+
+
+def copy_name(sha256: str) -> str:
+    """Give the name of the copy of an edited runbook that the run adopted."""
+    return f"runbook-{sha256}.md"
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,6 @@ RERUN_WORD = "rerun"
 """What must be typed instead of `y` after an unknown outcome (ARCHITECTURE.md, key r)."""
 
 NOT_BUILT = {
-    Verb.RELOAD: "adopting an edited runbook is not built yet; this run goes on with its own copy",
     Verb.RECHECK: "recheck is not built yet",
 }
 
@@ -47,7 +46,9 @@ def allowed(state: RunState, action_id: str, *, read_only: bool = False) -> Mapp
     action = state.runbook.action(action_id)
     if action is None:
         nothing = "no step is chosen"
-        return {verb: NOT_BUILT.get(verb, "" if verb is Verb.NOTE else nothing) for verb in Verb}
+        found = {verb: NOT_BUILT.get(verb, "" if verb is Verb.NOTE else nothing) for verb in Verb}
+        found[Verb.RELOAD] = "this run was opened read-only" if read_only else _why_not_reload(state)
+        return found
     refused = {
         Verb.CONFIRM: _why_not_confirm(state, action),
         Verb.RETRY: _why_not_retry(state, action),
@@ -58,6 +59,7 @@ def allowed(state: RunState, action_id: str, *, read_only: bool = False) -> Mapp
         Verb.DONE: _why_not_mark(state, action),
         Verb.SETTLE: _why_not_settle(state, action),
         Verb.OVERRIDE: _why_not_override(state, action),
+        Verb.RELOAD: _why_not_reload(state),
         Verb.STOP: "" if state.running else "nothing is running",
         Verb.NOTE: "",
         **NOT_BUILT,
@@ -163,6 +165,12 @@ def undone(state: RunState, action: Action) -> bool:
     """Whether the last thing that ran for the action was its way back, and it ended well."""
     last = _ran(state, action)[-1:]
     return any(a.role is Role.UNDO and a.status is Status.DONE for a in last)
+
+
+def _why_not_reload(state: RunState) -> str:
+    """Whether the file has changed at all is found out when it is asked for."""
+    running = next((a for a in state.attempts.values() if a.open and a.until is None), None)
+    return f"{number_of(state, running.action)} is running; reload when it has ended" if running else ""
 
 
 def _why_not_roll_back(state: RunState, action: Action) -> str:

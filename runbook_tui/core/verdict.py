@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runbook_tui.core import events as ev
 from runbook_tui.core.chain import GENESIS, FlawKind, read_records, time_text
 from runbook_tui.core.errors import ExitCode
-from runbook_tui.core.seal import JOURNAL_NAME, OUTPUT_FOLDER, RUNBOOK_NAME, SEAL_NAME
+from runbook_tui.core.seal import JOURNAL_NAME, OUTPUT_FOLDER, RUNBOOK_NAME, SEAL_NAME, copy_name
 from runbook_tui.core.witness import contradictions
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def judge(
         problems += _miscounted(records)
         problems += contradictions(records, _run_of(records), seen)
     problems += _changed_outputs(records, found)
+    problems += _copies(records, found)
     if seal is None:
         problems += _other_runbook(records, found.get(RUNBOOK_NAME))
     if signature is not None and signature.problem:
@@ -154,11 +155,22 @@ def _miscounted(records: Sequence[ev.Record]) -> Iterable[str]:
 
 def _other_runbook(records: Sequence[ev.Record], now: FoundFile | None) -> Iterable[str]:
     """Compare the run's copy with what the run was opened with; a seal, where there is one, does that better."""
-    sums = [r.event.sha256 for r in records if isinstance(r.event, ev.RunOpened | ev.RunbookReloaded)]
+    sums = [r.event.sha256 for r in records if isinstance(r.event, ev.RunOpened)]
     if sums and now is None:
         yield f"{RUNBOOK_NAME} is gone"
     elif sums and now is not None and now.sha256 != sums[-1]:
         yield f"{RUNBOOK_NAME} is not the one that this run was opened with"
+
+
+def _copies(records: Sequence[ev.Record], found: Mapping[str, FoundFile]) -> Iterable[str]:
+    """Compare each edited runbook that was adopted with its sum: without it, what came after cannot be read."""
+    for record in records:
+        if isinstance(event := record.event, ev.RunbookReloaded):
+            name = copy_name(event.sha256)
+            if (now := found.get(name)) is None:
+                yield f"{name} is gone: record {record.seq} adopted it"
+            elif now.sha256 != event.sha256:
+                yield f"{name} is not the runbook that record {record.seq} adopted"
 
 
 def _run_of(records: Sequence[ev.Record]) -> str:

@@ -12,9 +12,8 @@ from runbook_tui.core import events as ev
 from runbook_tui.core.applies import condition, host_of, settled, system_word, unknown_systems
 from runbook_tui.core.errors import Refused, StateDirError
 from runbook_tui.core.feed import Feed
-from runbook_tui.core.fold import recover
+from runbook_tui.core.fold import NO_COPIES, recover
 from runbook_tui.core.gates import let_through, open_gates, reopened
-from runbook_tui.core.markdown.drift import Drift, compare
 from runbook_tui.core.model import HostName
 from runbook_tui.core.proposal import YES, Proposal
 from runbook_tui.core.redact import KnownSecrets
@@ -27,6 +26,7 @@ from runbook_tui.engine.execution import Execution
 from runbook_tui.engine.greening import Greening
 from runbook_tui.engine.proposing import Proposer
 from runbook_tui.engine.recorder import Recorder
+from runbook_tui.engine.reloading import Reload, Reloading
 from runbook_tui.engine.secrets import RunSecrets
 from runbook_tui.engine.sight import RunSight, looks, phase_of
 from runbook_tui.engine.telling import Telling, without_secrets
@@ -38,9 +38,10 @@ if TYPE_CHECKING:
 
     from runbook_tui.checks import ProbeFactory
     from runbook_tui.checks.view import CheckView
+    from runbook_tui.core.markdown.drift import Drift
     from runbook_tui.core.model import Runbook
     from runbook_tui.core.run import Attempt, CheckLook
-    from runbook_tui.ports import Clock, Journal, Net, OutputStore, OutputWriter, Secrets, ShellFactory
+    from runbook_tui.ports import Clock, Journal, Net, OutputStore, OutputWriter, RunbookSource, Secrets, ShellFactory
 
 READ_ONLY = "this run was opened read-only"
 
@@ -95,19 +96,20 @@ class Engine:
         net: Net,
         secrets: Secrets,
         source_now: Runbook | None = None,
+        source: RunbookSource | None = None,
+        copies: Mapping[str, Runbook] = NO_COPIES,
         read_only: bool = False,
         make_probes: ProbeFactory = probes,
         known: KnownSecrets | None = None,
     ) -> None:
         self._opening = opening
         self._known = known or KnownSecrets()
-        self._recorder = Recorder(runbook, journal, self._known)
+        self._recorder = Recorder(runbook, journal, self._known, copies)
         self._telling = Telling(self._known)
         self._outputs = outputs
         self._clock = clock
         self._read_only = read_only
-        self._drift = compare(runbook, source_now) if source_now else {}
-        self._source_sha256 = source_now.sha256 if source_now else ""
+        self._reloading = Reloading(self._recorder, source, opening.runbook_path, tuple(opening.hosts), source_now)
         self._connections = Connections(self._recorder, shells)
         self._proposer = Proposer(self._connections, clock)
         self._waits = Waits(self._recorder, clock, self._close_when_settled, lambda: self._watch)
@@ -157,7 +159,12 @@ class Engine:
     @property
     def drift(self) -> Mapping[str, Drift]:
         """Steps of this run's copy that differ from the source file now; empty when it is unchanged."""
-        return {str(step): drift for step, drift in self._drift.items() if drift is not Drift.SAME}
+        return self._reloading.drift
+
+    @property
+    def file_changed(self) -> bool:
+        """Whether the runbook's file was another one than this run's copy when it was looked at last."""
+        return self._reloading.changed
 
     @property
     def trouble(self) -> str:
@@ -253,11 +260,40 @@ class Engine:
         self._require(action_id, verb)
         if not self.consented:
             raise Refused("nothing is contacted before you agreed to it", hint="Agree on the start screen first.")
+        self._reloading.look()
         await self._ask_systems(action_id, verb)
         self._refuse_telling(edited or "")
         proposal = await self._proposer.propose(self.state, action_id, verb, edited)
         self._refuse_telling(proposal.command)
         return without_secrets(proposal, self._known)
+
+    def plan_reload(self) -> Reload:
+        """Give what adopting the edited runbook file would do.
+
+        Raises:
+            Refused: something runs, the file is as the run has it or gone, or what was confirmed does not fit it.
+            RunbookError: the file has errors.
+        """
+        self._require("", Verb.RELOAD)
+        return self._reloading.plan(self._would_ask)
+
+    async def reload(self, planned: Reload) -> None:
+        """Adopt the edited file that was shown; only what was not confirmed yet becomes another thing.
+
+        Raises:
+            Refused: the file was changed again, or something runs by now.
+            StateDirError: it cannot be kept or recorded.
+        """
+        self._require("", Verb.RELOAD)
+        before = self.state.written.checks
+        self._reloading.adopt(planned, self._opening.operator, agreed=self._consented)
+        if self.state.written.checks != before:
+            await self._watch.stop()
+            self._watch = self._new_watch()
+            if self._consented:
+                self._watch.start()
+            self._checks_changed()
+        self._close_when_settled()
 
     async def confirm(self, proposal: Proposal, typed: str) -> None:
         """Record the confirmation and start it; use `idle()` to await its end.
@@ -271,6 +307,7 @@ class Engine:
         self._require(proposal.action, verb)
         if proposal.attempt != self._proposer.next_attempt(self.state):
             raise Refused("this confirmation is out of date", hint="Look at the step again.")
+        self._reloading.look()
         if typed != proposal.wants:
             raise Refused(f"to run this, type exactly: {proposal.wants}")
         if proposal.host is not None:
@@ -462,7 +499,7 @@ class Engine:
             self._recorder.intend(
                 ev.Resumed(
                     operator=opening.operator, workstation=opening.workstation, version=opening.version,
-                    runbook_sha256=self._source_sha256,
+                    runbook_sha256=self._reloading.sha256,
                 )
             )  # fmt: skip
             for event in recover(self.state):
@@ -491,8 +528,13 @@ class Engine:
     def _new_watch(self) -> Watch:
         self._looks = {}
         self._shown = None
-        made = self._make_probes(self._recorder.state)
-        return Watch(made, self._sight, self._clock, self._check_turned, self._checks_changed)
+        return self._watch_of(self._recorder.state)
+
+    def _watch_of(self, state: RunState) -> Watch:
+        return Watch(self._make_probes(state), self._sight, self._clock, self._check_turned, self._checks_changed)
+
+    def _would_ask(self, state: RunState) -> list[str]:
+        return self._proposer.consent_lines(state) + self._watch_of(state).consent_lines()
 
     def _checks_changed(self) -> None:
         """Lay what the checks say now over the state; what they say before they run is no answer to a gate."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from runbook_tui.core.errors import StateDirError
-from runbook_tui.core.fold import apply, fold
+from runbook_tui.core.fold import NO_COPIES, apply, fold
 from runbook_tui.core.redact import KnownSecrets, redact_event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from runbook_tui.core.events import Event
     from runbook_tui.core.model import Runbook
@@ -32,10 +34,13 @@ class Recorder:
     No secret that is `known` by then is in what is written.
     """
 
-    def __init__(self, runbook: Runbook, journal: Journal, known: KnownSecrets | None = None) -> None:
+    def __init__(
+        self, runbook: Runbook, journal: Journal, known: KnownSecrets | None = None,
+        copies: Mapping[str, Runbook] = NO_COPIES,
+    ) -> None:  # fmt: skip
         self.journal = journal
         self.known = known or KnownSecrets()
-        self.state: RunState = fold(runbook, journal.records)
+        self.state: RunState = fold(runbook, journal.records, copies)
         self._unwritten: list[tuple[Event, bool]] = []
         self._trouble = ""
         self._listeners: list[Callable[[], None]] = []
@@ -54,6 +59,11 @@ class Recorder:
         """Tell the listeners that something changed."""
         for listener in tuple(self._listeners):
             listener()
+
+    def learn(self, runbook: Runbook) -> None:
+        """Know an edited runbook, so that an event can adopt it."""
+        copies = MappingProxyType({**self.state.copies, runbook.sha256: runbook})
+        self.state = replace(self.state, copies=copies)
 
     def intend(self, event: Event) -> None:
         """Record what is about to be done.

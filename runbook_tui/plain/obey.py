@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from runbook_tui.plain.lines import Output
 
 _NOT_BUILT = {
-    Word.RELOAD: Verb.RELOAD,
     Word.RECHECK: Verb.RECHECK,
 }
 
@@ -61,7 +60,7 @@ async def obey(engine: Engine, out: Output, order: Order, action: str) -> None:
             _say(out, show.verbs())
         case Word.TAKEOVER:
             raise Refused("taking over a host's lock is not built yet; no locks are taken on hosts")
-        case Word.RELOAD | Word.RECHECK as word:
+        case Word.RECHECK as word:
             raise Refused(engine.allowed(action)[_NOT_BUILT[word]] or "it is not built yet")
         case word:
             raise AssertionError(word)

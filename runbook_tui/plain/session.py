@@ -154,6 +154,8 @@ class Session:
         try:
             if order.word is Word.ROLLBACK:
                 await self._roll_back(order.rest)
+            elif order.word is Word.RELOAD:
+                await self._reload()
             elif order.word in ASKING:
                 await self._ask(order)
             elif order.word is Word.GO:
@@ -216,6 +218,18 @@ class Session:
         finally:
             self._asking, self._to_ask = False, 0
         self._follow_cursor()
+
+    async def _reload(self) -> None:
+        """Show what the edited file would change, and adopt it when the next line is `yes`."""
+        planned = self._engine.plan_reload()
+        self._say(show.reload(planned))
+        if await self._next() != "yes":
+            self._out.line("not reloaded: that was not the answer")
+            return
+        await self._engine.reload(planned)
+        self._out.line("the edited runbook is adopted")
+        state = self._engine.state
+        self._move(now_standing(state.runbook, self._cursor) or next_action(state))
 
     # ---- lines
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from runbook_tui.core.proposal import Proposal
     from runbook_tui.core.run import CheckReading, RunState
     from runbook_tui.engine import Activity, HostView
+    from runbook_tui.engine.reloading import Reload
 
 NEEDS_A_LOOK = (Status.UNKNOWN, Status.FAILED, Status.STOPPED, Status.NOT_RUN, Status.UNDONE)
 """States of actions that were begun and are still to be done."""
@@ -118,6 +119,13 @@ def reopened_gate(gate: str, said: CheckReading) -> str:
 def step_text(step: Step, number: str) -> list[str]:
     """Give the step as the runbook writes it."""
     return [f"{number} text {line}".rstrip() for line in clean(step.source).rstrip("\n").split("\n")]
+
+
+def reload(planned: Reload) -> list[str]:
+    """Give what adopting the edited file changes, its differences, and the question."""
+    lines = [f"reload: {clean_line(line)}" for line in planned.lines()]
+    lines += [f"reload | {line}".rstrip() for line in clean(planned.diff).split("\n")]
+    return [*lines, "reload asks: type yes to adopt it; any other line does not"]
 
 
 def steps(state: RunState) -> list[str]:

@@ -21,6 +21,7 @@ from runbook_tui.ui.screens.dialogs import BusyScreen, ErrorScreen, MessageScree
 from runbook_tui.ui.screens.edit import EditScreen
 from runbook_tui.ui.screens.files import ExportScreen, SaveScreen
 from runbook_tui.ui.screens.leaving import KillScreen, LeaveScreen, StopScreen
+from runbook_tui.ui.screens.reload import ReloadScreen
 from runbook_tui.ui.screens.rollback import RollbackScreen
 from runbook_tui.ui.screens.secret import SecretScreen
 from runbook_tui.ui.screens.settle import SettleScreen
@@ -199,6 +200,13 @@ class Flows:
         said = self._engine.state.notes[-1].text
         heading = "Rolled back" if whole else "The rollback stopped"
         await self.ask(MessageScreen(heading, untrusted_line(said)))
+
+    async def reload(self) -> None:
+        """Show what the edited file would change; adopt it after a `y`."""
+        planned = self._engine.plan_reload()
+        if await self.ask(ReloadScreen(planned, self._app.rhythm)) is not None:
+            await self._engine.reload(planned)
+            self._app.say("The edited runbook is adopted.")
 
     async def _aside(self) -> None:
         """Wait until what runs has ended, and let other flows run meanwhile; they end before this one goes on."""

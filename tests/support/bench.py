@@ -11,8 +11,10 @@ from runbook_tui.adapters.clock import SystemClock
 from runbook_tui.adapters.local import LocalShell
 from runbook_tui.adapters.net import SystemNet
 from runbook_tui.adapters.runs import create_run, open_run
+from runbook_tui.adapters.source_file import SourceFile
 from runbook_tui.checks import probes
 from runbook_tui.checks.later import NotBuiltProbe
+from runbook_tui.cli.stored import adopted
 from runbook_tui.core.redact import KnownSecrets as Known
 from runbook_tui.core.run import Status, Verb
 from runbook_tui.engine import Engine, Opening
@@ -91,6 +93,7 @@ class Bench:
     make_probes: ProbeFactory = probes
     source_now: Runbook | None = None
     given: Sequence[Secret] = ()
+    source_file: Path | None = None
     folder: RunFolder | None = None
 
     def engine(self) -> Engine:
@@ -110,6 +113,8 @@ class Bench:
             outputs=self.folder.outputs(), shells=self.shells, clock=self.clock, read_only=self.read_only,
             net=SystemNet(), secrets=KnownSecrets(), make_probes=self.make_probes, source_now=self.source_now,
             known=Known(self.given),
+            source=SourceFile(str(self.source_file), self.folder) if self.source_file else None,
+            copies=adopted(self.folder, self.folder.journal(self.clock).records),
         )  # fmt: skip
 
     def leave(self) -> None:

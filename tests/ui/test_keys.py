@@ -33,7 +33,7 @@ OPENS = {
     "transcript": ExportScreen,
 }  # fmt: skip
 AFTER_FAILURE = {"retry": ConfirmScreen, "undo": ConfirmScreen, "output": OutputScreen}
-REFUSED_AT_FIRST = ("retry", "undo", "stop", "override", "recheck", "rollback", "reload", "output")
+REFUSED_AT_FIRST = ("retry", "undo", "stop", "override", "recheck", "rollback", "output")
 
 
 async def test_keys_open_their_dialogs(stage: Stage, clock: HeldClock) -> None:

@@ -34,22 +34,22 @@ def compare(old: Runbook, new: Runbook) -> Mapping[StepId, Drift]:
     another one.
     """
     before = {step.id: step for step in old.steps()}
-    pairs = _pairs(old, new)
+    kin = pairs(old, new)
     found: dict[StepId, Drift] = {}
     for step in new.steps():
-        was = before.get(pairs[step.id]) if step.id in pairs else None
+        was = before.get(kin[step.id]) if step.id in kin else None
         if was is None:
             found[step.id] = Drift.NEW
         elif _content(was) != _content(step):
             found[step.id] = Drift.CHANGED
         else:
             found[step.id] = Drift.SAME if was.number == step.number else Drift.MOVED
-    kept = set(pairs.values())
+    kept = set(kin.values())
     found.update({step_id: Drift.REMOVED for step_id in before if step_id not in kept})
     return found
 
 
-def _pairs(old: Runbook, new: Runbook) -> dict[StepId, StepId]:
+def pairs(old: Runbook, new: Runbook) -> dict[StepId, StepId]:
     """Give the old id of each new step that was there before."""
     before = {step.id for step in old.steps()}
     after = {step.id for step in new.steps()}

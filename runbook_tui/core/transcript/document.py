@@ -129,12 +129,14 @@ def _note(record: ev.Record) -> Mapping[str, Any] | None:
 
 
 def _turn(record: ev.Record) -> Mapping[str, Any] | None:
-    """Give a pause, resumption, reopening or close."""
+    """Give a pause, resumption, reload, reopening or close."""
     match record.event:
         case ev.Paused(why=why):
             detail = why
         case ev.Resumed(operator=operator):
             detail = operator
+        case ev.RunbookReloaded(sha256=sha256):
+            detail = sha256
         case ev.Reopened(by=by):
             detail = by
         case ev.RunClosed():

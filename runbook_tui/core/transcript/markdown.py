@@ -9,7 +9,7 @@ from runbook_tui.core import events as ev
 from runbook_tui.core.seal import SIGNATURE_CHECK, SUMS_CHECK
 from runbook_tui.core.transcript.deeds import action_lines
 from runbook_tui.core.transcript.output import stored
-from runbook_tui.core.transcript.spelling import code, moment, plain
+from runbook_tui.core.transcript.spelling import code, moment, plain, quoted
 from runbook_tui.core.transcript.standing import gaps, standing
 from runbook_tui.core.verbs import progress
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runbook_tui.core.run import RunState
     from runbook_tui.core.transcript.output import Outputs
 
+KEPT = "**Kept as it was when it was confirmed:** the text above is that of a file that was adopted later."
 _FRONT_MATTER = re.compile(r"---[ \t]*\n.*?^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.MULTILINE | re.DOTALL)
 _FENCE = re.compile(r"( *)(?:```|~~~)")
 _ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+")
@@ -29,7 +30,7 @@ def markdown(state: RunState, records: Sequence[ev.Record], output: Callable[[st
     """Give the transcript of a run, finished or not. `output` gives an attempt's cleaned text."""
     outputs = stored(state, records, output)
     lines = [*_head(state, records, outputs), "", "---", "", *_body(state, records, outputs), "", "---", ""]
-    lines += _chronicle(state, records)
+    lines += _chronicle(records)
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -75,6 +76,8 @@ def _body(state: RunState, records: Sequence[ev.Record], outputs: Outputs) -> li
             lines.append(line.removesuffix("\r"))
         for step in ending.get(number, ()):
             indent = _indent(source[step.line - 1 : number])
+            if step.id in state.kept:
+                lines += ["", indent + quoted([KEPT])[0]]
             for action in step.actions:
                 found = action_lines(state, action, by_action.get(action.id, []), outputs)
                 lines += [""] if lines and lines[-1] else []
@@ -107,14 +110,19 @@ def _indent(lines: Sequence[str]) -> str:
     return " " * (min(width, len(fence_line.group(1))) if fence_line else width)
 
 
-def _chronicle(state: RunState, records: Sequence[ev.Record]) -> list[str]:
+def _chronicle(records: Sequence[ev.Record]) -> list[str]:
     """Give what happened to the run as a whole, in the order of its records."""
-    told = [(record, _whole_run(state, record.event)) for record in records]
+    told, sha256 = [], ""
+    for record in records:
+        if isinstance(record.event, ev.RunOpened | ev.RunbookReloaded):
+            sha256 = record.event.sha256
+        told.append((record, _whole_run(record.event, sha256)))
     items = [f"- {moment(record.at)} (record {record.seq}): {text}" for record, text in told if text]
     return ["## What happened to the run", "", *items]
 
 
-def _whole_run(state: RunState, event: ev.Event) -> str:
+def _whole_run(event: ev.Event, sha256: str) -> str:
+    """Give a record about the whole run; `sha256` is that of the runbook which the run had then."""
     match event:
         case ev.RunOpened() as e:
             hosts = "".join(f"; {plain(name)} is reached as {code(ssh)}" for name, ssh in e.hosts.items())
@@ -137,9 +145,10 @@ def _whole_run(state: RunState, event: ev.Event) -> str:
         case ev.Paused(why=why):
             return f"paused: {plain(why)}"
         case ev.Resumed() as e:
-            return f"resumed by {plain(e.operator)} at {plain(e.workstation)}{_file_now(state, e.runbook_sha256)}"
-        case ev.RunbookReloaded(sha256=sha256):
-            return f"the edited runbook was adopted, sha256 {code(sha256)}"
+            return f"resumed by {plain(e.operator)} at {plain(e.workstation)}{_file_now(sha256, e.runbook_sha256)}"
+        case ev.RunbookReloaded() as e:
+            who = f" by {plain(e.by)}" if e.by else ""
+            return f"the edited runbook was adopted{who}, sha256 {code(e.sha256)}; what was confirmed before stayed"
         case ev.LockTaken() as e:
             return f"held by {plain(e.owner)}, process {e.pid}"
         case ev.Reopened(by=by):
@@ -150,9 +159,9 @@ def _whole_run(state: RunState, event: ev.Event) -> str:
             return ""
 
 
-def _file_now(state: RunState, sha256: str) -> str:
+def _file_now(own: str, sha256: str) -> str:
     if not sha256:
         return "; the runbook's file was gone, the run went on with its own copy"
-    if sha256 != state.runbook.sha256:
+    if sha256 != own:
         return f"; the runbook's file had changed (sha256 {code(sha256)}), the run went on with its own copy"
     return ""

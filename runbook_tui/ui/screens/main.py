@@ -224,7 +224,8 @@ class MainScreen(Panes):
         elapsed = (self.own.now() - state.opened_at).total_seconds() if state.opened_at else 0.0
         header = self.query_one(HeaderBar)
         header.show(
-            state, here.step if here else None, elapsed, read_only=self._engine.read_only, trouble=self._engine.trouble
+            state, here.step if here else None, elapsed, read_only=self._engine.read_only, trouble=self._engine.trouble,
+            file_changed=self._engine.file_changed,
         )
 
     def shown_attempt(self) -> Attempt | None:
@@ -288,6 +289,8 @@ class MainScreen(Panes):
                 flows.start(flows.leave(), alongside=True)
             case "note":
                 flows.start(flows.note(here.action if here else None))
+            case "reload":
+                flows.start(flows.reload())
             case "transcript":
                 flows.start(flows.export())
             case "goto":

@@ -41,7 +41,8 @@ class HeaderBar(Static):
     """One line: what runs through, between which hosts, how far it is."""
 
     def show(
-        self, state: RunState, step: Step | None, elapsed: float, *, read_only: bool, trouble: str
+        self, state: RunState, step: Step | None, elapsed: float, *, read_only: bool, trouble: str,
+        file_changed: bool = False,
     ) -> None:  # fmt: skip
         """Draw the line anew."""
         settled, total = progress(state)
@@ -54,6 +55,8 @@ class HeaderBar(Static):
         parts: list[Content | str | tuple[str, str]] = []
         if trouble:
             parts += [("the journal can not be written", "bold $error"), " · "]
+        if file_changed:
+            parts += [("runbook file changed: l", "$warning"), " · "]
         if state.rehearsal:
             parts += [("REHEARSAL", "bold $warning"), " · "]
         if read_only:
