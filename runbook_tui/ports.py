@@ -87,6 +87,100 @@ class Link(StrEnum):
     REFUSED = "refused"
 
 
+@dataclass(frozen=True, slots=True)
+class JobId:
+    """What a detached job is called on its host: unique over all runs and workstations."""
+
+    run: str
+    attempt: str
+
+
+class Standing(StrEnum):
+    """How a detached job stands on its host (PROMISES.md 3.1)."""
+
+    ABSENT = "absent"  # not there, though the host knows the run
+    AMNESIA = "amnesia"  # not there, and the host does not know the run either
+    CLAIMED = "claimed"  # its sending was begun and never completed
+    STARTING = "starting"
+    RUNNING = "running"
+    DONE = "done"
+    FENCED = "fenced"  # proved: it did not start and never will
+    ORPHAN = "orphan"  # its processes live, but nobody is left to record their end
+    REBOOTED = "rebooted"  # the host was started anew meanwhile
+    VANISHED = "vanished"  # gone without an exit status
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """How a job stands. `pgid` is 0 where it is not known.
+
+    Once it is DONE `exit`, `size` (the bytes of its output) and `seconds` (what it took by the host's clock) are there.
+    """
+
+    standing: Standing
+    exit: int | None = None
+    size: int = 0
+    pgid: int = 0
+    seconds: int = 0
+
+
+class Following(Protocol):
+    """A look over the shoulder of a detached job; the job does not need it."""
+
+    @property
+    def stand(self) -> Stand:
+        """How it stood when the look began."""
+
+    async def end(self) -> Stand:
+        """Wait for the job's end; all its output has been given to the sink then.
+
+        Raises:
+            LinkLostError: the look broke off; the job goes on, and can be followed again.
+        """
+
+    def close(self) -> None:
+        """Look no more."""
+
+
+class Jobs(Protocol):
+    """Detached jobs on one host: they outlive the connection and this program."""
+
+    async def launch(
+        self, job: JobId, script: str, sink: Callable[[bytes], None], stdin: bytes | None = None
+    ) -> Following:
+        """Start the job, and follow it from its first byte. Started twice, it runs once.
+
+        Raises:
+            HostError: it was proved that nothing ran.
+            OutcomeUnknownError: the link broke at a moment that does not tell whether it will.
+        """
+
+    async def follow(self, job: JobId, offset: int, sink: Callable[[bytes], None]) -> Following:
+        """Follow it from this byte of its output on.
+
+        Raises:
+            HostError: the host cannot be asked.
+        """
+
+    async def fence(self, job: JobId) -> Stand:
+        """Make sure that it never starts if it has not yet, and say how it stands.
+
+        Raises:
+            HostError: the host cannot be asked.
+        """
+
+    async def signal(self, job: JobId, signal: str) -> int:
+        """Send TERM or KILL to its processes if they are proved to be its own; give how many live a moment later.
+
+        Raises:
+            HostError: the host cannot be asked.
+        """
+
+
+class LinkLostError(Exception):
+    """The connection was lost; `str()` says how."""
+
+
 class Job(Protocol):
     """A script that was started on a host."""
 
@@ -111,6 +205,10 @@ class Shell(Protocol):
     @property
     def link(self) -> Link:
         """The state of the connection as last seen."""
+
+    @property
+    def jobs(self) -> Jobs:
+        """What runs there detached."""
 
     @property
     def offered_key(self) -> HostKey | None:
@@ -217,8 +315,8 @@ class OutputWriter(Protocol):
 class OutputStore(Protocol):
     """The output of a run's attempts."""
 
-    def writer(self, attempt: str) -> OutputWriter:
-        """Open the attempt's output for appending."""
+    def writer(self, attempt: str, raw_offset: int = 0, text_offset: int = 0) -> OutputWriter:
+        """Open the attempt's output for going on behind so many raw bytes, for which so much text is stored."""
 
     def text(self, attempt: str) -> str:
         """All cleaned text stored for an attempt; empty when there is none."""

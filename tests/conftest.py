@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import os
+from itertools import count
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 INHERITED = (
     "COLUMNS", "LINES",  # set for its workers by pytest-xdist, believed by Textual
@@ -20,8 +26,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-screens", action="store_true", help="rewrite the SVG pictures in screenshots/")
 
 
+@pytest.fixture(scope="session")
+def state_dirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give state folders, one a test, none of which is there yet: detached jobs of this machine make theirs."""
+    above = tmp_path_factory.mktemp("states")
+    return (above / str(n) for n in count())
+
+
 @pytest.fixture(autouse=True)
-def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run under a fixed locale and terminal, whatever the developer's are."""
+def own_environment(monkeypatch: pytest.MonkeyPatch, state_dirs: Iterator[Path]) -> None:
+    """Run under a fixed locale and terminal with a state folder of its own, whatever the developer's are."""
+    monkeypatch.setenv("MAILRUNBOOK_STATE_DIR", str(next(state_dirs)))
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setenv("TERM", "xterm-256color")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
+from runbook_tui.adapters.detached import DetachedJobs
 from runbook_tui.adapters.stream import Stream, StreamJob, answer_of, ask
 from runbook_tui.adapters.stub import Answer, Call, identity_call, run_call, signal_call, who_answers
 from runbook_tui.core.errors import HostError
@@ -29,7 +31,8 @@ class LocalShell:
         self._link = Link.IDLE
         self._identity: Identity | None = None
         self._streams: set[Stream] = set()
-        self._processes: set[asyncio.Future[None]] = set()
+        self._processes: dict[asyncio.Future[None], asyncio.SubprocessTransport] = {}
+        self._jobs = DetachedJobs(self, WHO, ANSWER_TIMEOUT)
 
     @property
     def host(self) -> Host:
@@ -40,6 +43,11 @@ class LocalShell:
     def link(self) -> Link:
         """UP once the machine was asked who it is."""
         return self._link
+
+    @property
+    def jobs(self) -> DetachedJobs:
+        """What runs here detached, and outlives this program."""
+        return self._jobs
 
     @property
     def offered_key(self) -> HostKey | None:
@@ -80,7 +88,17 @@ class LocalShell:
             call = signal_call(pgid, signal)
         except ValueError as error:
             raise HostError(f"{WHO} sends no such signal: {error}.") from None
-        return int(await self._ask(call, Answer.ALIVE))
+        return int(await self.asked(call, Answer.ALIVE))
+
+    async def opened(self, call: Call, sink: Callable[[bytes], None]) -> tuple[Stream, Callable[[], None]]:
+        """Send the call to a shell of its own; see `detached.Carrier`."""
+        stream, transport = await self._open(call, sink)
+        exited = next((e for e, t in self._processes.items() if t is transport), None)
+        return stream, partial(_let_go, transport, exited)
+
+    async def asked(self, call: Call, expected: Answer) -> str:
+        """Send a short call and wait for its answer; see `detached.Carrier`."""
+        return await self._ask(call, expected)
 
     def trust(self, key: HostKey) -> None:
         """Nothing to trust: there is no key here."""
@@ -89,6 +107,10 @@ class LocalShell:
         """Let go of all jobs; the shells that run them are killed, what they started is not."""
         for stream in list(self._streams):
             stream.over("the shell was closed here")
+        if self._processes:
+            await asyncio.wait(self._processes, timeout=0.1)
+        for transport in list(self._processes.values()):
+            transport.close()
         if self._processes:
             await asyncio.wait(self._processes, timeout=1.0)
         self._link = Link.IDLE
@@ -111,8 +133,8 @@ class LocalShell:
         except OSError as error:
             self._link = Link.DOWN
             raise HostError(f"{WHO} cannot start /bin/sh.", error.strerror or str(error)) from error
-        self._processes.add(exited)
-        exited.add_done_callback(self._processes.discard)
+        self._processes[exited] = transport
+        exited.add_done_callback(lambda done: self._processes.pop(done, None))
         self._streams.add(stream)
         stream.done.add_done_callback(lambda _: self._streams.discard(stream))
         given = cast("asyncio.WriteTransport", transport.get_pipe_transport(0))
@@ -150,6 +172,17 @@ class _Pipes(asyncio.SubprocessProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stream.over(str(exc or "the process ended without a status"))
+
+
+def _let_go(transport: asyncio.SubprocessTransport, exited: asyncio.Future[None] | None) -> None:
+    """Close a follower's pipes: it ends by itself. Closing its transport would race with the end for its status."""
+    if exited is None or exited.done():
+        transport.close()
+        return
+    for number in (0, 1, 2):
+        if (pipe := transport.get_pipe_transport(number)) is not None:
+            pipe.close()
+    exited.add_done_callback(lambda _: transport.close())
 
 
 def signal_name(number: int) -> str:

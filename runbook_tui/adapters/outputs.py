@@ -35,15 +35,17 @@ class FileOutputStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def writer(self, attempt: str, *, raw_offset: int = 0) -> FileOutputWriter:
-        """Open the attempt's output for appending; `raw_offset` is how many raw bytes are stored already.
+    def writer(self, attempt: str, raw_offset: int = 0, text_offset: int = 0) -> FileOutputWriter:
+        """Open the attempt's output; `raw_offset` raw bytes are stored already, as `text_offset` bytes of text.
+
+        What the file has beyond that was stored, but not recorded: it is replaced once it comes again.
 
         Raises:
             StateDirError: the file cannot be opened.
         """
         path = self._path(attempt)
         try:
-            return FileOutputWriter(path, raw_offset)
+            return FileOutputWriter(path, raw_offset, text_offset)
         except OSError as error:
             raise storage_error(error, path, "store the output") from None
 
@@ -75,13 +77,13 @@ class FileOutputWriter:
     and once there is room again a line in the text says how many are missing.
     """
 
-    def __init__(self, path: Path, raw_offset: int = 0) -> None:
+    def __init__(self, path: Path, raw_offset: int = 0, text_offset: int = 0) -> None:
         self._path = path
         fresh = not path.exists()
         self._descriptor = open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         if fresh:
             sync_folder(path.parent)
-        self._length = os.fstat(self._descriptor).st_size
+        self._length = min(text_offset, os.fstat(self._descriptor).st_size)
         self._missed = 0
         self._begin(raw_offset, self._length)
 

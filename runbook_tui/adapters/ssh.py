@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import asyncssh
 
+from runbook_tui.adapters.detached import DetachedJobs
 from runbook_tui.adapters.ssh_connection import Connection, open_connection
 from runbook_tui.adapters.ssh_errors import ConnectError
 from runbook_tui.adapters.ssh_target import SshSettings, Target, resolve
@@ -43,7 +44,8 @@ class SshShell:
         self._connection: Connection | None = None
         self._identity: Identity | None = None
         self._connecting = asyncio.Lock()
-        self._jobs = asyncio.Semaphore(MAX_JOBS)
+        self._slots = asyncio.Semaphore(MAX_JOBS)
+        self._jobs = DetachedJobs(self, f"{host.name} ({host.ssh})", settings.answer_timeout, settings.sh)
         self._signals = asyncio.Semaphore(1)
 
     @property
@@ -60,6 +62,11 @@ class SshShell:
     def offered_key(self) -> HostKey | None:
         """The key the server showed when it was refused as unknown or changed."""
         return self._offered
+
+    @property
+    def jobs(self) -> DetachedJobs:
+        """What runs there detached."""
+        return self._jobs
 
     def trust(self, key: HostKey) -> None:
         """Accept exactly this key for this host from now on."""
@@ -88,21 +95,32 @@ class SshShell:
             call = run_call(script, stdin, sh=self._settings.sh)
         except ValueError as error:
             raise HostError(f"{self._who} cannot run this: {error}.") from None
+        stream, let_go = await self.opened(call, sink)
+        try:
+            pgid = int(await answer_of(stream, Answer.STARTED, self._settings.answer_timeout, self._who))
+        except BaseException:
+            stream.over("given up")
+            let_go()
+            raise
+        return StreamJob(pgid, stream, let_go)
+
+    async def opened(self, call: Call, sink: Callable[[bytes], None]) -> tuple[Stream, Callable[[], None]]:
+        """Send the call on a channel of its own; see `detached.Carrier`."""
         await self.connect()
         await self._take_slot()
         try:
             stream, channel = await self._open(call, sink)
         except BaseException:
-            self._jobs.release()
+            self._slots.release()
             raise
-        stream.done.add_done_callback(lambda _: self._jobs.release())
-        try:
-            pgid = int(await answer_of(stream, Answer.STARTED, self._settings.answer_timeout, self._who))
-        except BaseException:
-            stream.over("given up")
-            channel.close()
-            raise
-        return StreamJob(pgid, stream, channel.close)
+        stream.done.add_done_callback(lambda _: self._slots.release())
+        return stream, channel.close
+
+    async def asked(self, call: Call, expected: Answer) -> str:
+        """Send a short call and wait for its answer; see `detached.Carrier`."""
+        await self.connect()
+        async with self._signals:
+            return await self._ask(call, expected)
 
     async def signal_group(self, pgid: int, signal: str) -> int:
         """Send TERM or KILL to the process group, and count who lives; see `ports.Shell`."""
@@ -110,9 +128,7 @@ class SshShell:
             call = signal_call(pgid, signal, sh=self._settings.sh)
         except ValueError as error:
             raise HostError(f"{self._who} is sent no such signal: {error}.") from None
-        await self.connect()
-        async with self._signals:
-            return int(await self._ask(call, Answer.ALIVE))
+        return int(await self.asked(call, Answer.ALIVE))
 
     async def close(self) -> None:
         """Close the connection; what runs over there is not stopped by it."""
@@ -152,7 +168,7 @@ class SshShell:
     async def _take_slot(self) -> None:
         try:
             async with asyncio.timeout(self._settings.answer_timeout):
-                await self._jobs.acquire()
+                await self._slots.acquire()
         except TimeoutError:
             raise HostError(
                 f"{self._who} is busy: {MAX_JOBS} commands are running there. Nothing was run.",

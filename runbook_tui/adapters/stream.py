@@ -41,6 +41,10 @@ class Stream:
         """The answer; None when the stream was over without one."""
         self.done: asyncio.Future[Ended] = self._loop.create_future()
 
+    async def wait(self) -> Ended:
+        """Wait for the end."""
+        return await asyncio.shield(self.done)
+
     @property
     def noise(self) -> str:
         """What the login shell said on its own, for an error's detail."""
@@ -133,6 +137,11 @@ def _refusal(said: Said, who: str) -> HostError:
             return HostError(f"The command did not reach {who} whole. {_NOTHING_RAN}", said.text)
         case Answer.NO_HOME:
             return HostError(f"The home folder on {who} cannot be entered. {_NOTHING_RAN}", f"HOME is {said.text}")
+        case Answer.NO_SPOOL:
+            return HostError(
+                f"The folder for running commands on {who} cannot be written. {_NOTHING_RAN}", said.text,
+                "Look whether its disk is full, or the folder belongs to somebody else.",
+            )
         case Answer.MISSING:
             return HostError(f"A program that is needed is missing on {who}.", said.text, "Install it there.")
         case Answer.NO_GROUP:

@@ -37,6 +37,8 @@ class Answer(StrEnum):
     NO_HOME = "nohome"  # text: the folder
     MISSING = "missing"  # text: the tool
     REFUSED = "refused"
+    NO_SPOOL = "nospool"  # text: the folder
+    STAND = "stand"  # text: how a job stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ def run_call(script: str, stdin: bytes | None = None, *, sh: str = "/bin/sh") ->
     # Only when data follows must the reading stop at the script's last byte; `cat` is far faster.
     read = "cat" if stdin is None else f"dd bs=1 count={len(data)} 2>/dev/null"
     fields = {"READ": read, "SUM": cksum(data), "SH": sh, "INPUT": " </dev/null" if stdin is None else ""}
-    return _call(_RUN, fields, data + (stdin or b""), sh)
+    return make_call(_RUN, fields, data + (stdin or b""), sh)
 
 
 def signal_call(pgid: int, signal: str, *, sh: str = "/bin/sh") -> Call:
@@ -162,12 +164,12 @@ def signal_call(pgid: int, signal: str, *, sh: str = "/bin/sh") -> Call:
         raise ValueError(f"signal {signal} is not sent to a process group")
     if pgid <= 1:
         raise ValueError(f"process group {pgid} is not signalled")
-    return _call(_SIGNAL, {"PGID": str(pgid), "SIGNAL": signal}, b"", sh)
+    return make_call(_SIGNAL, {"PGID": str(pgid), "SIGNAL": signal}, b"", sh)
 
 
 def identity_call(*, sh: str = "/bin/sh") -> Call:
     """Make the call that asks who and where we are on what system, and whether the tools we lean on are there."""
-    return _call(_IDENTITY, {}, b"", sh)
+    return make_call(_IDENTITY, {}, b"", sh)
 
 
 def who_answers(text: str) -> tuple[str, str, str]:
@@ -180,7 +182,8 @@ def who_answers(text: str) -> tuple[str, str, str]:
     return user, name, (distribution if kernel == "Linux" and distribution else kernel).lower()
 
 
-def _call(template: str, fields: dict[str, str], data: bytes, sh: str) -> Call:
+def make_call(template: str, fields: dict[str, str], data: bytes, sh: str) -> Call:
+    """Make the call of a program; `@NAME@` in it stands for a field, `data` follows it on its standard input."""
     nonce = secrets.token_hex(8)
     program = _ENVIRONMENT + template
     for name, value in {**fields, "NONCE": nonce}.items():

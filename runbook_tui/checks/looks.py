@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from runbook_tui.core.model import Host, HostName
     from runbook_tui.core.run import Status
-    from runbook_tui.ports import Ended, HostKey, Hosts, Identity, Job, Link, Net, Probe, Secrets, Shell, Sight
+    from runbook_tui.ports import Ended, HostKey, Hosts, Identity, Job, Jobs, Link, Net, Probe, Secrets, Shell, Sight
 
 MOST_SESSIONS = 6
 """Commands of checks at a time over one connection: two of the eight that it carries stay free for a step."""
@@ -85,6 +85,11 @@ class HeldShell:
     def link(self) -> Link:
         """The state of the connection."""
         return self._shell.link
+
+    @property
+    def jobs(self) -> Jobs:
+        """What runs there detached, which no check uses."""
+        return self._shell.jobs
 
     @property
     def offered_key(self) -> HostKey | None:

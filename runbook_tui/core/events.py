@@ -200,7 +200,7 @@ class Stopped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciled(Event):
-    """Proof decided an unknown attempt: `state` is done, failed, not-run or unknown."""
+    """Proof decided about an attempt whose end was not seen: it is not-run, or still running and followed again."""
 
     type: ClassVar[str] = "reconciled"
     action: str

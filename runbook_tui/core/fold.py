@@ -120,8 +120,10 @@ def _apply(state: RunState, record: ev.Record) -> RunState:
             until = datetime.fromisoformat(e.until) if e.until else None
             state = _attempt(state, e.attempt, started_at=at, pgid=e.pgid, until=until, status=Status.RUNNING)
             return _action(state, e.action, status=Status.RUNNING, reason="", at=at)
-        case ev.Output(attempt=attempt, raw_offset=offset, raw_length=length):
-            return _attempt(state, attempt, output_bytes=max(offset + length, state.attempts[attempt].output_bytes))
+        case ev.Output() as e:
+            return _attempt(
+                state, e.attempt, output_bytes=e.raw_offset + e.raw_length, output_text=e.text_offset + e.text_length
+            )
         case ev.Finished() as e:
             return _finished(state, e, at)
         case ev.Lost() as e:
@@ -159,7 +161,8 @@ def _apply(state: RunState, record: ev.Record) -> RunState:
             return replace(state, paused=why)
         case ev.Resumed(operator=operator):
             # What the checks said in an earlier sitting says nothing of now.
-            return replace(state, paused="", resumes=(*state.resumes, (at, operator)), checks=MappingProxyType({}))
+            state = replace(state, paused="", resumes=(*state.resumes, (at, operator)), checks=MappingProxyType({}))
+            return _unsure(state)
         case ev.Reopened():
             return replace(state, closed=False)
         case ev.RunClosed():
@@ -288,12 +291,30 @@ def _ended(state: RunState, attempt: str, at: datetime, status: Status, why: str
 
 def _reconciled(state: RunState, e: ev.Reconciled, at: datetime) -> RunState:
     """Take proof about an attempt. What did not run changed nothing: the action stands where it stood before."""
+    if e.state == Status.RUNNING:
+        state = _attempt(state, e.attempt, status=Status.RUNNING, reason="")
+        return _action(state, e.action, status=Status.RUNNING, reason="")
     before = state.attempts[e.attempt].before
     state = _ended(state, e.attempt, at, Status(e.state), e.why)
     if e.state != Status.NOT_RUN or before.status in {Status.TODO, Status.NOT_RUN}:
         return state
     reason = "; ".join(part for part in (before.reason, f"its last attempt did not run: {e.why}") if part)
     return _action(state, e.action, status=before.status, reason=reason)
+
+
+def _unsure(state: RunState) -> RunState:
+    """Call unknown what an earlier sitting left open, until its host proves how it stands (PROMISES.md 3.1 rule 3)."""
+    attempt = state.running
+    if attempt is None:
+        return state
+    if attempt.exit is not None:
+        why = f"the command ended with exit status {attempt.exit}; its proof was not seen to the end"
+    elif attempt.started_at is not None:
+        why = f"mailrunbook was left while it ran on {attempt.host}; how it stands there is not known yet"
+    else:
+        why = f"mailrunbook was left while it was being sent to {attempt.host}; it may or may not have run"
+    state = _attempt(state, attempt.id, status=Status.UNKNOWN, reason=why)
+    return _action(state, attempt.action, status=Status.UNKNOWN, reason=why)
 
 
 def _end_waits(state: RunState, action: str, at: datetime, status: Status, why: str) -> RunState:
@@ -326,25 +347,12 @@ def _finished(state: RunState, e: ev.Finished, at: datetime) -> RunState:
 def recover(state: RunState) -> list[ev.Event]:
     """Give the events that say honestly what a program that ended without a word left open.
 
-    A confirmed attempt without an intent never left this machine. One with an intent is unknown: guessed
-    neither done nor failed (PROMISES.md 3.1 rule 3). A wait goes on by the wall clock and needs no event.
+    A confirmed attempt without an intent never left this machine. One with an intent stays open until its host has
+    proved how it stands: guessed neither done nor failed (PROMISES.md 3.1 rule 3). A wait goes on by the wall clock.
     """
-    found: list[ev.Event] = []
-    for attempt in state.attempts.values():
-        if not attempt.open or attempt.until is not None:
-            continue
-        if not attempt.intended:
-            why = "confirmed, but mailrunbook ended before anything was sent"
-            found.append(
-                ev.Reconciled(action=attempt.action, attempt=attempt.id, state=Status.NOT_RUN, why=why)
-            )
-            continue
-        if attempt.exit is not None or attempt.signal:
-            ending = f"exit status {attempt.exit}" if attempt.exit is not None else f"signal {attempt.signal}"
-            why = f"the command ended ({ending}), but mailrunbook ended before its proof was seen"
-        elif attempt.started_at is not None:
-            why = f"mailrunbook ended while it ran on {attempt.host}; how it ended there was not seen"
-        else:
-            why = f"mailrunbook ended while it was being sent to {attempt.host}; it may or may not have run"
-        found.append(ev.Lost(action=attempt.action, attempt=attempt.id, why=why))
-    return found
+    why = "confirmed, but mailrunbook ended before anything was sent"
+    return [
+        ev.Reconciled(action=attempt.action, attempt=attempt.id, state=Status.NOT_RUN, why=why)
+        for attempt in state.attempts.values()
+        if attempt.open and attempt.until is None and not attempt.intended
+    ]

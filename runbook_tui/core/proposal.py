@@ -34,6 +34,28 @@ class DryRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """What an attempt is to do where.
+
+    One of an earlier sitting is `taken_up`: `started` says that its host answered then, `exit` how its command ended
+    where only its proof is missing, `raw_offset` how many bytes of its output are stored, `waited` the seconds since
+    it was confirmed.
+    """
+
+    attempt: str
+    action: ActionId
+    role: Role
+    host: HostName
+    command: str
+    stdin: bytes | None = None
+    taken_up: bool = False
+    started: bool = False
+    exit: int | None = None
+    raw_offset: int = 0
+    waited: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """One confirmation. What is confirmed is exactly this object: `sha256` is of `command`'s UTF-8 bytes.
 

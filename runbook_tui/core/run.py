@@ -65,6 +65,7 @@ class Verb(StrEnum):
 class Attempt:
     """One execution of an action or of its way back. Times are aware UTC, `seconds` monotonic.
 
+    `output_bytes` are the raw bytes of output whose text, `output_text` bytes of it, is stored and recorded.
     `before` is where the action stood when it was confirmed: what it falls back to when this did not run.
     """
 
@@ -96,6 +97,7 @@ class Attempt:
     seconds: float = 0.0
     verifies: tuple[str, ...] = ()
     output_bytes: int = 0
+    output_text: int = 0
 
     @property
     def open(self) -> bool:

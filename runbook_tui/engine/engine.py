@@ -15,13 +15,14 @@ from runbook_tui.core.feed import Feed
 from runbook_tui.core.fold import NO_COPIES, recover
 from runbook_tui.core.gates import let_through, open_gates, reopened
 from runbook_tui.core.model import HostName
-from runbook_tui.core.proposal import YES, Proposal
+from runbook_tui.core.proposal import YES, Order, Proposal
 from runbook_tui.core.redact import KnownSecrets
 from runbook_tui.core.run import RunState, Verb
 from runbook_tui.core.settle import check_answer, effective
 from runbook_tui.core.text import CleanLine
 from runbook_tui.core.verbs import allowed
 from runbook_tui.engine.connections import Connections, HostView
+from runbook_tui.engine.detached import job_id
 from runbook_tui.engine.execution import Execution
 from runbook_tui.engine.greening import Greening
 from runbook_tui.engine.proposing import Proposer
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from runbook_tui.checks import ProbeFactory
     from runbook_tui.checks.view import CheckView
     from runbook_tui.core.markdown.drift import Drift
-    from runbook_tui.core.model import Runbook
+    from runbook_tui.core.model import Action, Runbook
     from runbook_tui.core.run import Attempt, CheckLook
     from runbook_tui.ports import Clock, Journal, Net, OutputStore, OutputWriter, RunbookSource, Secrets, ShellFactory
 
@@ -51,13 +52,17 @@ WHOLE_RUN = frozenset({ev.Settlement.LITERAL, ev.Settlement.LIST, ev.Settlement.
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What is under way: `elapsed` and `silent` are seconds; `stage` is starting, running, verifying or stopping."""
+    """What is under way: `elapsed` and `silent` are seconds; `stage` is starting, running, verifying or looking for it.
+
+    `link` says what is wrong with the link to its host and what is done about it; empty while all is well.
+    """
 
     attempt: Attempt
     stage: str
     elapsed: float
     silent: float
     percent: int | None
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +180,13 @@ class Engine:
     def activity(self) -> Activity | None:
         """What is under way."""
         execution = self._execution
-        if execution is None:
+        if execution is None or not execution.under_way:
             return None
         attempt = self.state.attempts[execution.attempt]
-        return Activity(attempt, execution.stage, execution.elapsed, execution.silent, execution.feed.percent)
+        return Activity(
+            attempt, execution.stage, execution.elapsed, execution.silent, execution.feed.percent,
+            execution.link,
+        )
 
     @property
     def kill_offered(self) -> bool:
@@ -228,6 +236,7 @@ class Engine:
         self._consented = True
         self._watch.start()
         self._checks_changed()
+        self._see_it_through()
 
     def look_again(self, check: str = "") -> None:
         """Have one live check, or all, look now.
@@ -329,7 +338,12 @@ class Engine:
                 action=proposal.action, attempt=proposal.attempt, host=proposal.host, sha256=proposal.sha256
             )
         )
-        self._execute(proposal, proposal.host, writer)
+        self._execute(
+            Order(
+                proposal.attempt, proposal.action, proposal.role, proposal.host, proposal.command, proposal.stdin
+            ),
+            writer,
+        )
 
     async def skip(self, action_id: str, reason: str) -> None:
         """Skip an action, or leave a wait early, for a reason; what is optional needs none."""
@@ -416,7 +430,7 @@ class Engine:
             Refused: nothing runs, or KILL is asked for before TERM was tried.
             HostError: the host cannot be reached to do it.
         """
-        if self._execution is None:
+        if self.activity is None or self._execution is None:
             raise Refused("nothing is running")
         if kill and not self.kill_offered:
             raise Refused("KILL is offered after TERM was sent and something lives on")
@@ -451,6 +465,8 @@ class Engine:
         if not self.consented:
             raise Refused("nothing is contacted before you agreed to it")
         if self._execution is not None and self._execution.host == host:
+            if self._execution.reach_now():
+                return
             raise Refused(f"something is running on {host}; a new connection would lose sight of it")
         await self._connections.reconnect(HostName(host))
 
@@ -460,13 +476,13 @@ class Engine:
             await self._execution.ended.wait()
 
     async def pause(self, why: str) -> None:
-        """Stop what runs, record why the run is left, seal. Idempotent."""
+        """Let go of what runs, which goes on over there; record why the run is left, seal. Idempotent."""
         if self._left:
             return
         self._left = True
         await self._watch.stop()
         if self._execution is not None:
-            await self._execution.abandon(why)
+            self._execution.leave(why)
         try:
             self._recorder.intend(ev.Paused(why=why))
             self._recorder.journal.seal()
@@ -517,6 +533,7 @@ class Engine:
         for wait in self.state.waits:
             self._spawn(self._waits.count_down(wait.id))
         self._watch = self._new_watch()
+        self._take_up_open()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -612,24 +629,56 @@ class Engine:
             gates=let_through(self.state, action) if action is not None and proposal.role is ev.Role.RUN else (),
         )  # fmt: skip
 
-    def _execute(self, proposal: Proposal, host: HostName, writer: OutputWriter) -> None:
-        action = self.state.runbook.action(proposal.action)
+    def _take_up_open(self) -> None:
+        """Have what an earlier sitting left open found again, once its host may be asked."""
+        attempt = self.state.running
+        action = self.state.runbook.action(attempt.action) if attempt is not None else None
+        if attempt is None or action is None:
+            return
+        text = self._outputs.text(attempt.id).encode()[: attempt.output_text].decode("utf-8", "replace")
+        lines = tuple(text.split("\n")[:-1])
+        self._feeds[attempt.id] = Feed()
+        self._feeds[attempt.id].append([CleanLine(line, 0) for line in lines])
+        order = Order(
+            attempt.id, attempt.action, attempt.role, HostName(attempt.host), attempt.command, taken_up=True,
+            started=attempt.started_at is not None, exit=attempt.exit, raw_offset=attempt.output_bytes,
+            waited=(self._clock.now() - attempt.confirmed_at).total_seconds(),
+        )  # fmt: skip
+        writer = self._outputs.writer(attempt.id, attempt.output_bytes, attempt.output_text)
+        self._execution = self._make_execution(order, action, writer, lines)
+        if not self.consent_lines():
+            self._see_it_through()
+
+    def _see_it_through(self) -> None:
+        if self._execution is not None and not self._execution.under_way:
+            self._execution.under_way = True
+            self._spawn(self._see_through(self._execution))
+
+    def _execute(self, order: Order, writer: OutputWriter) -> None:
+        action = self.state.runbook.action(order.action)
         if action is None:
             raise Refused("no such action")
-        feed = self._feeds[proposal.attempt] = Feed()
-        self._execution = Execution(
-            proposal=proposal,
+        self._feeds[order.attempt] = Feed()
+        self._execution = self._make_execution(order, action, writer)
+        self._see_it_through()
+
+    def _make_execution(
+        self, order: Order, action: Action, writer: OutputWriter, earlier: tuple[str, ...] = ()
+    ) -> Execution:
+        return Execution(
+            order=order,
+            run=job_id(self.state, order.attempt),
             action=effective(self.state, action),
-            host=host,
             shell=self._connections.shell,
             writer=writer,
-            feed=feed,
+            feed=self._feeds[order.attempt],
             clock=self._clock,
             record=self._recorder.happened,
             greening=Greening(self._watch, self._recorder),
             known=self._known,
+            told=self._recorder.notify,
+            earlier=earlier,
         )
-        self._spawn(self._see_through(self._execution))
 
     async def _see_through(self, execution: Execution) -> None:
         try:

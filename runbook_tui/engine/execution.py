@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import signal as signals
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from runbook_tui.core.redact import KnownSecrets
 from runbook_tui.core.run import Status
 from runbook_tui.core.script import wrap
 from runbook_tui.core.text import Cleaner, clean_line
+from runbook_tui.engine.detached import DetachedJob, NotRunError
 from runbook_tui.engine.output import COMPARED_LINES, Output
 from runbook_tui.ports import Ended, OutcomeUnknownError
 
@@ -22,10 +24,10 @@ if TYPE_CHECKING:
 
     from runbook_tui.core.feed import Feed
     from runbook_tui.core.model import Action, HostName, Verify
-    from runbook_tui.core.proposal import Proposal
+    from runbook_tui.core.proposal import Order
     from runbook_tui.engine.greening import Greening
     from runbook_tui.engine.recorder import Record
-    from runbook_tui.ports import Clock, Job, OutputWriter, Shell
+    from runbook_tui.ports import Clock, Job, JobId, OutputWriter, Shell
 
 VERIFY_TIMEOUT = 120.0
 """Seconds a proof may take when neither it nor its action says otherwise."""
@@ -36,9 +38,6 @@ CHECK_TIMEOUT = 600.0
 AWAITS_CHECK = "waiting for check"
 """The stage in which only the checks of an action have still to turn green."""
 
-LEAVE_TIMEOUT = 5.0
-"""Seconds the end of a stopped process group is awaited when the program is being left."""
-
 
 class Execution:
     """One attempt from its intent to its outcome. `run()` always records an outcome before it returns."""
@@ -46,40 +45,50 @@ class Execution:
     def __init__(
         self,
         *,
-        proposal: Proposal,
+        order: Order,
+        run: JobId,
         action: Action,
-        host: HostName,
         shell: Callable[[HostName], Shell],
         writer: OutputWriter,
         feed: Feed,
         clock: Clock,
         record: Record,
         greening: Greening,
+        told: Callable[[], None],
         known: KnownSecrets | None = None,
+        earlier: tuple[str, ...] = (),
     ) -> None:
-        self.attempt = proposal.attempt
-        self.host = host
+        self.attempt = order.attempt
+        self.host = order.host
         self.feed = feed
         self.ended = asyncio.Event()
-        self.stage = "starting"
+        self.stage = "looking for it" if order.taken_up else "starting"
         self.kill_offered = False
         self.left_by_hand = False
-        self._proposal = proposal
+        self.under_way = False
+        self._order = order
         self._action = action
         self._shell = shell
         self._known = known or KnownSecrets()
         self._output = Output(
-            proposal.attempt, writer, feed, record, withheld=action.no_log, known=self._known
-        )  # fmt: skip
+            order.attempt, writer, feed, record, withheld=action.no_log, known=self._known, earlier=earlier
+        )
         self._clock = clock
         self._record = record
         self._greening = greening
-        self._began = self._heard = clock.monotonic()
-        self._job: Job | None = None
-        self._job_host = host
+        self._heard = clock.monotonic()
+        self._began = self._heard - order.waited
+        self._told = told
+        self._job = DetachedJob(
+            run, lambda: shell(order.host), self._heard_bytes, clock, told=self._link_changed, offset=order.raw_offset
+        )
+        self._proof: Job | None = None
+        self._proof_host = order.host
         self._signalled = ""
         self._leaving = ""
         self._timed_out = False
+        self._losses_told = 0
+        self._was_lost = False
 
     @property
     def elapsed(self) -> float:
@@ -91,24 +100,37 @@ class Execution:
         """Seconds since the last byte of output."""
         return self._clock.monotonic() - self._heard
 
+    @property
+    def link(self) -> str:
+        """What is wrong with the link to its host and what is done about it; empty while all is well."""
+        return self._job.trouble
+
     async def run(self) -> None:
-        """Start it, follow it, judge it."""
-        action, attempt = self._proposal.action, self.attempt
+        """Start it or find it, follow it, judge it. Left before its end it stays open, for the next sitting to find."""
+        order = self._order
+        if order.exit is not None:
+            self._found("the command had ended; its proof is looked at again")
+            self.stage = "verifying"
+            await self._prove(Ended(exit=order.exit))
+            return
         try:
-            self._job = await self._shell(self.host).start(
-                self._proposal.command, self._heard_bytes, self._proposal.stdin
-            )
-        except HostError as error:
-            why = f"it did not run: {error.title}" + (f" ({error.detail})" if error.detail else "")
-            self._record(ev.Reconciled(action=action, attempt=attempt, state=Status.NOT_RUN, why=why))
+            if order.taken_up:
+                await self._job.take_up(acknowledged=order.started)
+            else:
+                await self._job.launch(order.command, order.stdin)
+        except (HostError, NotRunError) as error:
+            detail = f" ({error.detail})" if isinstance(error, HostError) and error.detail else ""
+            why = f"it did not run: {error.title if isinstance(error, HostError) else error}{detail}"
+            self._record(ev.Reconciled(action=order.action, attempt=order.attempt, state=Status.NOT_RUN, why=why))
             return
-        except OutcomeUnknownError as error:
-            self._lost(str(error))
-            return
-        self._record(ev.Started(action=action, attempt=attempt, pgid=self._job.pgid))
+        if order.taken_up and self._job.following:
+            self._found(f"it was found on {self.host}; its output goes on at byte {order.raw_offset}")
+        if self._job.pgid and not order.started:
+            self._record(ev.Started(action=order.action, attempt=order.attempt, pgid=self._job.pgid))
         self.stage = "running"
-        limit = self._action.timeout if self._proposal.role is ev.Role.RUN else None
-        ended = await self._wait(self._job, limit)
+        ended = await self._wait(self._action.timeout if order.role is ev.Role.RUN else None)
+        if self._leaving:
+            return
         self._output.finish()
         self._judge_later_or_now(ended)
         if self.stage == "verifying":
@@ -120,50 +142,81 @@ class Execution:
             self._signalled = signal
             self._greening.give_up()
             return "Nothing of it runs any more; its checks are not waited for any longer."
-        job = self._job
-        if job is None:
+        if self._job.trouble:
+            return self._stop_looking(signal)
+        if self.stage == "verifying" and self._proof is not None:
+            self._signalled = signal
+            pgid, on = self._proof.pgid, self._proof_host
+            alive = await self._shell(on).signal_group(pgid, signal)
+        elif not self._job.pgid:
             return "It is only being started; try again in a moment."
-        self._signalled = signal
-        alive = await self._shell(self._job_host).signal_group(job.pgid, signal)
-        where = f"process group {job.pgid} on {self._job_host}"
+        else:
+            self._signalled = signal
+            pgid, on = self._job.pgid, self.host
+            alive = await self._job.signal(signal)
+        where = f"process group {pgid} on {on}"
         if not alive:
             return f"{signal} was sent to {where}; nothing of it runs any more."
         self.kill_offered = True
         count = f"{alive} process{'es' if alive != 1 else ''}"
         return f"{signal} was sent to {where}; {count} of it still run{'s' if alive == 1 else ''}."
 
-    async def abandon(self, why: str) -> None:
-        """Stop it because the program is left: recorded as unknown, with what is known (ARCHITECTURE.md, Line mode)."""
-        self._leaving = why
-        said = "it was only being started"
-        try:
-            async with asyncio.timeout(LEAVE_TIMEOUT):
-                if self._job is not None:
-                    said = await self.stop("TERM")
-                await self.ended.wait()
-        except (TimeoutError, HostError) as error:
-            if isinstance(error, HostError):
-                said = f"it could not be signalled: {error.title}"
-            self._leave(said)
-        if self._job is not None:
-            self._job.close()
+    def _stop_looking(self, signal: str) -> str:
+        """Give up a job whose host cannot be reached: at the second, typed time it is recorded as unknown."""
+        if signal == "KILL":
+            self._job.give_up(f"it was given up while {self.host} could not be reached: {self._job.trouble}")
+            return "It is not looked for any longer. Whether it ran, and how it ended, is not known."
+        self.kill_offered = True
+        return (
+            f"It cannot be signalled now: {self._job.trouble}. "
+            "The next time it is not looked for any longer, and its outcome is unknown."
+        )
 
-    def _leave(self, said: str) -> None:
-        self._lost(f"{self._leaving}: {said}")
-        self.ended.set()
+    def leave(self, why: str) -> None:
+        """Let go of it because the program is left: it goes on over there, and is found again at the next sitting."""
+        self._leaving = why
+        self._output.suspend()
+        self._job.give_up(why)
+        if self._proof is not None:
+            self._proof.close()
+
+    def reach_now(self) -> bool:
+        """Try to reach its host now; False when its link is well."""
+        self._job.retry_now()
+        return bool(self._job.trouble)
+
+    def _link_changed(self) -> None:
+        """Say in the record when the link was lost, and that it is back without a byte missing."""
+        lost = self._job.losses > self._losses_told
+        if lost and self._job.trouble:
+            self._losses_told += 1
+            self._was_lost = True
+            came = f"{self._job.offset} bytes of its output had come"
+            self._note(f"{self._job.trouble}; {came}, and it goes on over there")
+        elif self._was_lost and not self._job.trouble:
+            self._was_lost = False
+            self._note(f"the link to {self.host} is back; its output goes on at byte {self._job.offset}")
+        self._told()
+
+    def _note(self, text: str) -> None:
+        self._record(ev.Noted(action=self._order.action, text=f"{self.attempt}: {text}", by="mailrunbook"))
+
+    def _found(self, why: str) -> None:
+        self._record(ev.Reconciled(action=self._order.action, attempt=self.attempt, state=Status.RUNNING, why=why))
 
     def _lost(self, why: str) -> None:
-        self._record(ev.Lost(action=self._proposal.action, attempt=self.attempt, why=why))
+        self._record(ev.Lost(action=self._order.action, attempt=self.attempt, why=why))
 
     def _heard_bytes(self, data: bytes) -> None:
         self._heard = self._clock.monotonic()
         self._output.take(data)
 
-    async def _wait(self, job: Job, limit: float | None) -> Ended:
+    async def _wait(self, limit: float | None) -> Ended:
         """Wait for the end; past the limit send TERM once and go on waiting, KILL stays the operator's word."""
-        waiting = asyncio.ensure_future(job.wait())
+        waiting = asyncio.ensure_future(self._job.wait())
         try:
-            done, _ = await asyncio.wait({waiting}, timeout=limit)
+            rest = None if limit is None else max(0.0, limit - self.elapsed)
+            done, _ = await asyncio.wait({waiting}, timeout=rest)
             if not done:
                 self._timed_out = True
                 with contextlib.suppress(HostError):
@@ -173,8 +226,8 @@ class Execution:
             waiting.cancel()
 
     def _judge_later_or_now(self, ended: Ended) -> None:
-        if self._leaving:
-            self._lost(f"{self._leaving}: stopped, {_how(ended)}")
+        if ended.lost and self._signalled == "KILL" and not self._job.trouble:
+            self._record_stopped(ended, "KILL was sent; its processes are gone, and so is whoever kept its exit status")
             return
         if ended.lost:
             self._lost(ended.lost)
@@ -183,7 +236,7 @@ class Execution:
             self._record_stopped(ended, f"{self._signalled} was sent, then {_how(ended)}")
             return
         reason = self._what_failed(ended)
-        forward = self._proposal.role is ev.Role.RUN and not reason
+        forward = self._order.role is ev.Role.RUN and not reason
         proofs = forward and bool(self._action.verifies or self._action.checks)
         outcome = ev.Outcome.FAILED if reason else ev.Outcome.VERIFYING if proofs else ev.Outcome.DONE
         self._record_finished(ended, outcome, reason)
@@ -191,7 +244,7 @@ class Execution:
             self.stage = "verifying"
 
     def _what_failed(self, ended: Ended) -> str:
-        undoing = self._proposal.role is ev.Role.UNDO
+        undoing = self._order.role is ev.Role.UNDO
         wanted = self._action.undos[0].exits if undoing and self._action.undos else self._action.exits
         if undoing and not self._action.undos:
             wanted = frozenset({0})
@@ -200,7 +253,7 @@ class Execution:
         if ended.signal:
             return f"ended by signal {ended.signal}"
         if ended.exit not in wanted:
-            return f"exit status {ended.exit} (wanted {' or '.join(str(c) for c in sorted(wanted))})"
+            return f"{exit_status(ended.exit)} (wanted {' or '.join(str(c) for c in sorted(wanted))})"
         if undoing:
             return ""
         return self._output.unexpected(self._action.expect, self._action.outputs)
@@ -210,17 +263,17 @@ class Execution:
     ) -> None:
         self._record(
             ev.Finished(
-                action=self._proposal.action, attempt=self.attempt, outcome=outcome, exit=ended.exit,
+                action=self._order.action, attempt=self.attempt, outcome=outcome, exit=ended.exit,
                 signal=ended.signal, reason=reason, seconds=round(self.elapsed, 3), verifies=verifies,
             )
         )  # fmt: skip
-        if outcome is ev.Outcome.DONE and self._proposal.role is ev.Role.UNDO:
-            self._record(ev.Undone(action=self._proposal.action, attempt=self.attempt))
+        if outcome is ev.Outcome.DONE and self._order.role is ev.Role.UNDO:
+            self._record(ev.Undone(action=self._order.action, attempt=self.attempt))
 
     def _record_stopped(self, ended: Ended, what: str) -> None:
         self._record(
             ev.Stopped(
-                action=self._proposal.action, attempt=self.attempt, what=what, exit=ended.exit,
+                action=self._order.action, attempt=self.attempt, what=what, exit=ended.exit,
                 signal=ended.signal, seconds=round(self.elapsed, 3),
             )
         )  # fmt: skip
@@ -235,7 +288,6 @@ class Execution:
             line, reason = await self._prove_one(verify)
             lines.append(line)
             if self._leaving:
-                self._lost(f"{self._leaving}: the command {_how(ended)}, but its proof was not seen to the end")
                 return
             if self._signalled and not self._timed_out:
                 self._record_stopped(ended, f"stopped during its proof; the command itself had {_how(ended)}")
@@ -259,9 +311,8 @@ class Execution:
         self._output.say(f"waiting for check{'s' if len(names) > 1 else ''} {' and '.join(names)} to turn green")
         reason = await self._greening.wait(names, self._action.timeout or CHECK_TIMEOUT)
         if self._leaving:
-            why = f"the command {_how(ended)}, but its check was not seen to turn green"
-            self._lost(f"{self._leaving}: {why}")
-        elif self._signalled and reason and not self.left_by_hand:
+            return
+        if self._signalled and reason and not self.left_by_hand:
             self._record_stopped(ended, f"stopped while it waited for {reason}; the command itself had {_how(ended)}")
         else:
             why = f"not green: {reason}" if reason else ""
@@ -295,11 +346,11 @@ class Execution:
 
         self._output.say(f"verify on {host}: {shown}")
         try:
-            self._job = await self._shell(host).start(wrap(verify.text, verify.cwd), sink)
+            self._proof = await self._shell(host).start(wrap(verify.text, verify.cwd), sink)
         except (HostError, OutcomeUnknownError) as error:
             return f"{shown}: {error}", UNSEEN
-        self._job_host = host
-        ended = await self._bounded(self._job, verify.timeout or self._action.timeout or VERIFY_TIMEOUT)
+        self._proof_host = host
+        ended = await self._bounded(self._proof, verify.timeout or self._action.timeout or VERIFY_TIMEOUT)
         if ended is None:
             return f"{shown}: no end in time", f"verify took too long: {shown}"
         last = cleaner.finish()
@@ -324,7 +375,7 @@ class Execution:
         if done:
             return waiting.result()
         with contextlib.suppress(HostError):
-            await self._shell(self._job_host).signal_group(job.pgid, "TERM")
+            await self._shell(self._proof_host).signal_group(job.pgid, "TERM")
         job.close()
         waiting.cancel()
         return None
@@ -337,4 +388,13 @@ UNSEEN = "unseen"
 def _how(ended: Ended) -> str:
     if ended.lost:
         return f"ended without a status ({ended.lost})"
-    return f"ended by signal {ended.signal}" if ended.signal else f"ended with exit status {ended.exit}"
+    return f"ended by signal {ended.signal}" if ended.signal else f"ended with {exit_status(ended.exit)}"
+
+
+def exit_status(code: int | None) -> str:
+    """Name an exit status; a shell tells of a signal by adding 128 to its number (POSIX sh 2.8.2)."""
+    try:
+        name = signals.Signals((code or 0) - 128).name.removeprefix("SIG")
+    except ValueError:
+        return f"exit status {code}"
+    return f"exit status {code}, as after signal {name}"

@@ -35,8 +35,9 @@ class Output:
 
     def __init__(
         self, attempt: str, writer: OutputWriter, feed: Feed, record: Record, *, withheld: bool,
-        known: KnownSecrets | None = None,
+        known: KnownSecrets | None = None, earlier: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
+        """Make it. `earlier` are the lines of an earlier sitting that are stored already."""
         self._attempt = attempt
         self._writer = writer
         self._feed = feed
@@ -47,7 +48,7 @@ class Output:
         self._redacting = LineRedactor(lambda: known.redactor)
         self._idling: asyncio.TimerHandle | None = None
         self._raw = bytearray()
-        self._tail: deque[str] = deque(maxlen=COMPARED_LINES)
+        self._tail: deque[str] = deque(earlier, maxlen=COMPARED_LINES)
         self._full = False
 
     def take(self, data: bytes) -> None:
@@ -64,6 +65,11 @@ class Output:
             self._tail.append(last.text)
         self._put(self._redacting.finish(last))
         self._feed.partial = ""
+        with contextlib.suppress(StateDirError):
+            self._keep(self._writer.close())
+
+    def suspend(self) -> None:
+        """Complete the last segment. A line that has not ended is left out: it comes again as a whole."""
         with contextlib.suppress(StateDirError):
             self._keep(self._writer.close())
 

@@ -70,6 +70,9 @@ class Session:
         """Say that the run was left, once it was; nothing is said after that."""
         self._unsubscribe()
         closed = self._engine.state.closed
+        if (running := self._engine.state.running) is not None:
+            where = f"goes on on {clean_line(running.host)}; it is found again when the run is resumed"
+            self._out.line(f"{number_of(self._engine.state, running.action)} {where}")
         self._out.line(f"left: {clean_line(why)}" if closed else f"paused: {clean_line(why)}; resume goes on with it")
 
     def _changed(self) -> None:

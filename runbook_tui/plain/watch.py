@@ -15,7 +15,7 @@ from runbook_tui.plain.show import duration, reopened_gate
 
 if TYPE_CHECKING:
     from runbook_tui.core.run import Attempt, RunState
-    from runbook_tui.engine import Engine
+    from runbook_tui.engine import Activity, Engine
     from runbook_tui.plain.lines import Output
 
 LEFT_BY_WORD: Final = frozenset({Status.SKIPPED, Status.BY_HAND})
@@ -37,6 +37,7 @@ class Watch:
         self._said = {a.id: "ended" for a in state.attempts.values() if not a.open}
         self._actions = {action.id: state.of(action.id).status for action in state.runbook.actions()}
         self._notes = len(state.notes)
+        self._lost = False
         self._gates = dict(state.gates)
         self._reopened = set(all_reopened(state))
         self._checks = dict(state.checks)
@@ -95,11 +96,20 @@ class Watch:
             if running is not None and self._out.behind < _FAR_BEHIND:
                 self._drain(self._engine.state, running)
             activity = self._engine.activity
+            self._look_at_link(activity)
             silences = int(activity.silent // SILENCE) if activity is not None else 0
             if activity is not None and silences > self._silences:
                 self._say(self._engine.state, activity.attempt.action, f"silent for {silences * SILENCE:.0f} s")
             self._silences = silences
             await asyncio.sleep(1 / DRAINS_PER_SECOND)
+
+    def _look_at_link(self, activity: Activity | None) -> None:
+        """Say that the link to where something runs is lost, and that it is back."""
+        lost = activity.link if activity is not None else ""
+        if activity is not None and bool(lost) is not self._lost:
+            said = f"{lost}; what runs there goes on" if lost else "the link is back"
+            self._say(self._engine.state, activity.attempt.action, said)
+        self._lost = bool(lost)
 
     def _look_at_attempt(self, state: RunState, attempt: Attempt) -> None:
         stage, action = _stage(attempt), state.runbook.action(attempt.action)

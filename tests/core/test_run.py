@@ -170,16 +170,18 @@ def test_foreign_records_are_refused(events: list[ev.Event]) -> None:
         after(*events)
 
 
+RESUMED = ev.Resumed(operator="ada", workstation="desk", version="1")
+
 RECOVERED: list[tuple[str, list[ev.Event], Status, str]] = [
     ("confirmed only", [confirmed("a")], Status.NOT_RUN, "before anything was sent"),
-    ("intent only", begun("a")[:2], Status.UNKNOWN, "may or may not have run"),
-    ("started", begun("a"), Status.UNKNOWN, "while it ran on old"),
-    ("proof not seen", [*begun("a"), ev.Finished(action="a", attempt="mail-1-1", outcome="verifying", exit=0)],
+    ("intent only", [*begun("a")[:2], RESUMED], Status.UNKNOWN, "may or may not have run"),
+    ("started", [*begun("a"), RESUMED], Status.UNKNOWN, "while it ran on old"),
+    ("proof not seen", [*begun("a"), ev.Finished(action="a", attempt="mail-1-1", outcome="verifying", exit=0), RESUMED],
      Status.UNKNOWN, "exit status 0"),
     ("retry of unknown, not sent", [*begun("a"), LOST, confirmed("a", "mail-1-2")], Status.UNKNOWN,
      "the link broke; its last attempt did not run"),
     ("undo not sent", [*ran("a"), confirmed("a", "mail-1-2", ev.Role.UNDO)], Status.DONE, "did not run"),
-    ("undo cut", [*ran("a"), *begun("a", "mail-1-2", role=ev.Role.UNDO)], Status.UNKNOWN, "while it ran"),
+    ("undo cut", [*ran("a"), *begun("a", "mail-1-2", role=ev.Role.UNDO), RESUMED], Status.UNKNOWN, "while it ran"),
 ]  # fmt: skip
 
 
@@ -192,8 +194,19 @@ def test_recovery_guesses_nothing(events: list[ev.Event], status: Status, why: s
     state = stamper.state(RUNBOOK)
     assert state.of("a").status is status
     assert why in state.of("a").reason
-    assert state.running is None
+    assert (state.running is None) is (events[-1] is not RESUMED)
     assert recover(state) == []
+
+
+@pytest.mark.parametrize("events", [begun("a")[:2], begun("a")], ids=["intent only", "started"])
+def test_what_is_found_again_goes_on(events: list[ev.Event]) -> None:
+    """Proof that it runs makes it running again; proof that it never ran makes it as if it had not been confirmed."""
+    found = after(*events, RESUMED, ev.Reconciled(action="a", attempt="mail-1-1", state="running", why="found"))
+    assert found.of("a").status is Status.RUNNING
+    assert found.running is not None
+    never = after(*events, RESUMED, ev.Reconciled(action="a", attempt="mail-1-1", state="not-run", why="fenced"))
+    assert never.of("a").status is Status.NOT_RUN
+    assert never.running is None
 
 
 def test_a_wait_survives_a_crash() -> None:

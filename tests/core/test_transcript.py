@@ -10,7 +10,6 @@ import pytest
 from markdown_it import MarkdownIt
 
 from runbook_tui.core import events as ev
-from runbook_tui.core.fold import recover
 from runbook_tui.core.model import ActionKind
 from runbook_tui.core.transcript import json_document, markdown
 from runbook_tui.core.transcript.output import HEAD, LONGEST, TAIL
@@ -285,7 +284,10 @@ def test_a_crash_is_told_as_it_was_found() -> None:
     """After a crash the outcome is unknown, the gap is named, and the output so far is there."""
     told = Told(*begun("a"), SEGMENT, outputs={"mail-1-1": "half\n1"})
     assert "half" in told.md
-    told.add(ev.Resumed(operator="ada", workstation="desk", version="1"), *recover(told.stamper.state(RUNBOOK)))
+    told.add(
+        ev.Resumed(operator="ada", workstation="desk", version="1"),
+        ev.Lost(action="a", attempt="mail-1-1", why="its processes are gone"),
+    )
     assert_in_order(told.md, "1.1a is unknown", "Gaps:", "the program ended without a word", "half")
 
 

@@ -88,7 +88,7 @@ async def test_a_confirmed_command_runs_once_and_is_recorded_in_order(tmp_path: 
     ("text", "status", "reason"),
     [
         ("exit 3", Status.FAILED, "exit status 3 (wanted 0)"),
-        ("kill -9 $$", Status.FAILED, "ended by signal KILL"),
+        ("kill -9 $$", Status.FAILED, "exit status 137, as after signal KILL"),
         ("false\necho not reached", Status.FAILED, "exit status 1"),
         ("exit 255", Status.FAILED, "exit status 255"),
     ],
@@ -289,8 +289,8 @@ async def test_leaving_a_wait_early_wants_a_reason(tmp_path: Path) -> None:
         assert engine.state.waits == ()
 
 
-async def test_a_killed_program_leaves_unknown_and_wants_rerun_typed(tmp_path: Path) -> None:
-    """A started attempt without an outcome is unknown when the run is opened again, and never runs by itself."""
+async def test_what_a_killed_program_left_is_looked_for_and_never_runs_by_itself(tmp_path: Path) -> None:
+    """Sent, never answered and not known on the host: unknown is all that can be said, and `rerun` must be typed."""
     effects = tmp_path / "effects"
     bench = bench_of(tmp_path, here(text=f"echo x >> {effects}"))
     async with bench.engine() as engine:
@@ -300,6 +300,10 @@ async def test_a_killed_program_leaves_unknown_and_wants_rerun_typed(tmp_path: P
         recorder.intend(ev.Intent(action="a", attempt=proposal.attempt, host="local", sha256=proposal.sha256))
         recorder.intend(ev.Started(action="a", attempt=proposal.attempt, pgid=1))
     async with bench.engine() as engine:
+        assert engine.state.of("a").status is Status.UNKNOWN
+        assert engine.allowed("a")[Verb.RETRY]
+        await engine.consent()
+        await engine.idle()
         assert engine.state.of("a").status is Status.UNKNOWN
         assert engine.allowed("a")[Verb.CONFIRM]
         proposal = await engine.propose("a", Verb.RETRY)
@@ -312,19 +316,48 @@ async def test_a_killed_program_leaves_unknown_and_wants_rerun_typed(tmp_path: P
     assert effects.read_text() == "x\n"
 
 
-async def test_leaving_while_something_runs_stops_it_and_records_unknown(tmp_path: Path) -> None:
-    """A pause stops the running group; the attempt is unknown with the reason, and the run is sealed."""
-    bench = bench_of(tmp_path, here(text="echo up; sleep 60"))
+async def test_what_runs_goes_on_when_the_program_is_left_and_is_found_again(tmp_path: Path) -> None:
+    """The command runs once, its whole output is there, and it is done by its own exit status."""
+    go, effects = tmp_path / "go", tmp_path / "effects"
+    text = f"echo x >> {effects}; echo up; printf 'half '; until test -e {go}; do sleep 0.05; done; echo down; exit 3"
+    bench = bench_of(tmp_path, here(text=text, exits=frozenset({3})))
     async with bench.engine() as engine:
         await engine.confirm(await engine.propose("a", Verb.CONFIRM), "y")
-        await until(engine, lambda: engine.activity is not None and engine.activity.stage == "running")
+        await eventually(lambda: engine.feed("night-1").since(0)[0] == ["up"])
         await engine.pause("SIGTERM")
-        assert engine.state.of("a").status is Status.UNKNOWN
-        assert "SIGTERM" in engine.state.of("a").reason
         assert engine.state.paused == "SIGTERM"
         with pytest.raises(Refused):
             await engine.propose("a", Verb.RETRY)
     assert (tmp_path / "state/runs/night/SHA256SUMS").exists()
+    go.touch()
+    async with bench.engine() as engine:
+        assert engine.state.of("a").status is Status.UNKNOWN
+        await engine.consent()
+        await engine.idle()
+        assert engine.state.of("a").status is Status.DONE
+        assert engine.state.attempts["night-1"].exit == 3
+        assert engine.feed("night-1").since(0)[0] == ["up", "half down"]
+        assert engine.state.attempts["night-1"].output_bytes == len("up\nhalf down\n")
+    assert effects.read_text() == "x\n"
+    assert (tmp_path / "state/runs/night/output/night-1.log").read_text() == "up\nhalf down\n"
+
+
+async def test_a_proof_that_was_not_seen_is_looked_at_again(tmp_path: Path) -> None:
+    """The command had ended when the program was left: it does not run again, only its proof does."""
+    effects, proved = tmp_path / "effects", tmp_path / "proved"
+    proof = Verify(f"echo p >> {proved}; test -e {tmp_path}/go || sleep 60", 1)
+    bench = bench_of(tmp_path, here(text=f"echo x >> {effects}", verifies=(proof,)))
+    async with bench.engine() as engine:
+        await engine.confirm(await engine.propose("a", Verb.CONFIRM), "y")
+        await eventually(proved.exists)
+        await engine.pause("quit")
+    (tmp_path / "go").touch()
+    async with bench.engine() as engine:
+        await engine.consent()
+        await engine.idle()
+        assert engine.state.of("a").status is Status.DONE
+    assert effects.read_text() == "x\n"
+    assert proved.read_text() == "p\np\n"
 
 
 async def test_read_only_refuses_everything_that_changes(tmp_path: Path) -> None:

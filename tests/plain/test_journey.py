@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.sshd import wait_until
 from tests.support.talk import Talk, complaints, finished
 
 if TYPE_CHECKING:
@@ -207,16 +206,20 @@ def test_the_end_of_input_waits_and_pauses(world: World, begun: Talk) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_pauses_at_once(world: World, begun: Talk, number: signal.Signals, code: int) -> None:
-    """SIGTERM and SIGHUP stop what runs, record it as unknown, seal the journal and tell by the exit code."""
+    """SIGTERM and SIGHUP leave what runs running, seal the journal and tell by the exit code."""
     begun.signal(number)
-    begun.hear("^2.3 unknown: ")
+    begun.hear("^2.3 goes on on local; it is found again when the run is resumed")
     begun.hear(f"^paused: {number.name}")
     assert (begun.end(), complaints(begun.errors)) == (code, "")
-    assert world.status()["long"] == "unknown"
+    assert world.status()["long"] == "running"
     assert world.events()[-1]["type"] == "paused"
     assert "sealed at" in finished("verify", "night", state=world.state).stdout
-    pgid = next(record["pgid"] for record in world.events() if record["type"] == "started")
-    wait_until(lambda: gone(pgid), "the end of the process group")
+    (world.folder / "go").touch()
+    with world.talk("resume") as talk:
+        talk.hear("^2.3 done in ")
+        talk.hang_up()
+        assert talk.end() == 0
+    assert len([record for record in world.events() if record["type"] == "started"]) == 1
 
 
 def test_ctrl_c_stops_what_runs_then_pauses(world: World, begun: Talk) -> None:
@@ -235,8 +238,7 @@ def test_after_kill_9_the_outcome_is_unknown(world: World, begun: Talk) -> None:
     os.killpg(next(record["pgid"] for record in world.events() if record["type"] == "started"), signal.SIGKILL)
     assert "mailrunbook resume night" in finished(state=world.state).stdout
     with world.talk("resume") as talk:
-        talk.hear("^2.3 unknown: mailrunbook ended while it ran on local")
-        talk.hear("^2.3 next: ")
+        talk.hear("^2.3 unknown: its processes are gone and left no exit status")
         (world.folder / "go").touch()
         talk.say("confirm", "retry", "yes", "retry", "rerun")
         talk.hear("^2.3 refused: it is unknown; retry")

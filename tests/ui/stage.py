@@ -20,7 +20,7 @@ from runbook_tui.core.markdown.reader import read
 from runbook_tui.core.model import LOCAL, HostName
 from runbook_tui.core.run import Verb
 from runbook_tui.engine import Engine, Opening
-from runbook_tui.ports import CheckState, Ended, HostKey, Identity, Link
+from runbook_tui.ports import CheckState, Ended, HostKey, Identity, Link, Stand, Standing
 from tests.support.bench import HeldClock, eventually
 from tests.support.sight import KnownSecrets
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from runbook_tui.core.errors import HostError
     from runbook_tui.core.model import Host, Runbook
     from runbook_tui.core.proposal import Proposal
-    from runbook_tui.ports import Shell
+    from runbook_tui.ports import JobId, Shell
 
 E = TypeVar("E", bound=ev.Event)
 
@@ -95,6 +95,57 @@ class FarJob:
 
 
 @dataclass
+class FarJobs:
+    """The detached jobs of a far side: its scripts, which end as the test says."""
+
+    far: FarSide
+
+    async def launch(self, job: JobId, script: str, sink: Callable[[bytes], None], stdin: bytes | None = None) -> Look:
+        """Answer the script."""
+        made = await self.far.start(script, sink, stdin)
+        self.far.detached[job] = made
+        return Look(made)
+
+    async def follow(self, job: JobId, offset: int, sink: Callable[[bytes], None]) -> Look:
+        """Look at it again."""
+        del offset
+        await self.far.connect()
+        self.far.detached[job].say = sink
+        return Look(self.far.detached[job])
+
+    async def fence(self, job: JobId) -> Stand:
+        """Say how it stands: what was begun here was begun whole."""
+        await self.far.connect()
+        return Stand(Standing.RUNNING if job in self.far.detached else Standing.FENCED)
+
+    async def signal(self, job: JobId, signal: str) -> int:
+        """Signal it."""
+        return await self.far.signal_group(self.far.detached[job].pgid, signal)
+
+
+@dataclass
+class Look:
+    """A look at a detached job."""
+
+    job: FarJob
+
+    @property
+    def stand(self) -> Stand:
+        """It runs."""
+        return Stand(Standing.RUNNING, pgid=self.job.pgid)
+
+    async def end(self) -> Stand:
+        """Wait for the end."""
+        ended = await self.job.wait()
+        if ended.lost or ended.signal == "KILL":
+            return Stand(Standing.VANISHED, pgid=self.job.pgid)
+        return Stand(Standing.DONE, 143 if ended.signal else ended.exit, pgid=self.job.pgid)
+
+    def close(self) -> None:
+        """Look no more."""
+
+
+@dataclass
 class FarSide:
     """One host behind the Shell port. `answers` is by a part of the script, the newest first; else it just ends well.
 
@@ -111,8 +162,14 @@ class FarSide:
     survives: frozenset[str] = frozenset()
     link: Link = Link.IDLE
     offered_key: HostKey | None = None
-    jobs: list[FarJob] = field(default_factory=list)
+    ran: list[FarJob] = field(default_factory=list)
     connects: int = 0
+    detached: dict[JobId, FarJob] = field(default_factory=dict)
+
+    @property
+    def jobs(self) -> FarJobs:
+        """What runs there detached."""
+        return FarJobs(self)
 
     async def connect(self) -> Identity:
         """Say who is there."""
@@ -130,8 +187,8 @@ class FarSide:
         del stdin
         await self.connect()
         answer = self._answer(script)
-        job = FarJob(script, 4242 + len(self.jobs), sink)
-        self.jobs.append(job)
+        job = FarJob(script, 4242 + len(self.ran), sink)
+        self.ran.append(job)
         if answer.output:
             sink(answer.output)
         if answer.ended is not None:
@@ -155,7 +212,7 @@ class FarSide:
         """Signal a job."""
         if signal in self.survives:
             return 1
-        next(job for job in self.jobs if job.pgid == pgid).end(Ended(signal=signal))
+        next(job for job in self.ran if job.pgid == pgid).end(Ended(signal=signal))
         return 0
 
     def trust(self, key: HostKey) -> None:
@@ -186,10 +243,10 @@ class Stage:
         proposal = await engine.propose(action, verb)
         far = self.far[proposal.host or LOCAL]
         far.answers[proposal.command] = answer
-        before = len(far.jobs)
+        before = len(far.ran)
         await engine.confirm(proposal, proposal.wants)
         await eventually(lambda: engine.activity is None or engine.activity.stage != "starting")
-        return next(job for job in far.jobs[before:] if job.script == proposal.command)
+        return next(job for job in far.ran[before:] if job.script == proposal.command)
 
     async def run(self, action: str, code: int = 0, output: bytes = b"") -> None:
         """Run an action to its end."""

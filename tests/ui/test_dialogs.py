@@ -90,7 +90,7 @@ async def test_coming_back_says_how_things_stand(tmp_path: Path, clock: HeldCloc
             await until(lambda: "2 of 9 steps done" in shown(app))
             text = shown(app)
             for wanted in (
-                "✓ done  1.1 Create the users", "? unknown  2.1 Copy the mail a first time: the link broke",
+                "✓ done  1.1 Create the users", "? unknown  2.1 Copy the mail a first time: its processes are gone",
                 "≠ changed  3.1 Stop taking mail", "Next: 2.1",
             ):  # fmt: skip
                 assert wanted in text, wanted

@@ -75,14 +75,14 @@ class LeaveScreen(AskScreen):
 
     def __init__(self, number: str, activity: Activity, rhythm: Rhythm) -> None:
         heading = Content.styled("Something is running", "bold $warning")
-        super().__init__(rhythm, heading, yes="Stop it and leave", no="Stay")
+        super().__init__(rhythm, heading, yes="Leave it running", no="Stay")
         self._text = _what(number, activity)
 
     def body(self) -> Iterable[Widget]:
         """Give what happens over there."""
         yield Static(self._text, classes="facts")
         yield Static(
-            "Leaving sends TERM to its process group over there. Its outcome is recorded as unknown,\n"
-            "and you look at it when you resume. Waits go on by the clock.",
+            "It goes on over there by itself. When you resume, it is found again with all that it said meanwhile.\n"
+            "To end it, stay and press x. Waits go on by the clock.",
             classes="facts",
         )

@@ -8,6 +8,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from runbook_tui.core.text import clean_line
 from runbook_tui.core.verbs import number_of
 from runbook_tui.ui import describe
 from runbook_tui.ui.widgets.output_view import OutputView
@@ -104,7 +105,9 @@ class OutputPane(Vertical):
             parts += [f" · {took(attempt.seconds)}"] if attempt.seconds else []
         else:
             parts += [(f"● {live.stage}", "$primary"), f" {clock(live.elapsed)}"]
-            if live.silent >= SILENT_FROM:
+            if live.link:
+                parts += [(f" · {clean_line(live.link)}", "$warning")]
+            elif live.silent >= SILENT_FROM:
                 parts += [(f" · silent for {int(live.silent)} s", "$warning")]
         return Content.assemble(*parts, " ")
 

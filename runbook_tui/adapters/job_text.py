@@ -1,0 +1,211 @@
+r"""The programs that start, find and follow a detached job on a host, for POSIX sh with nothing installed there.
+
+A job is a folder `jobs/ID` in the state folder of the user over there, 0700 (PROMISES.md 3.2):
+
+    cmd   the script, checked for length and POSIX checksum     in    its standard input, if it has one
+    go/   the commit point: whoever makes it decides            fence/ it will never start
+    meta  boot id, process group, pid of its supervisor         out   what it says, merged
+    rc    exit status and length of `out`, in room that was taken before the start
+
+The supervisor `run` outlives the connection. A program answers with the job's stand in words; `follow` then sends
+what `out` has from an offset on, in frames: `D OFFSET LENGTH\n` and that many bytes, `H SIZE\n` while nothing
+comes, and last `X STAND\n`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from runbook_tui.adapters.stub import SCRIPT_LIMIT, Call, make_call
+from runbook_tui.core.cksum import cksum
+
+if TYPE_CHECKING:
+    from runbook_tui.ports import JobId
+
+ROOT = "S=${MAILRUNBOOK_STATE_DIR:-$HOME/.local/state/mailrunbook}/jobs\n"
+"""Where jobs, marks and locks are; on the operator's own machine that is beside the runs."""
+
+# A process is the supervisor only when its arguments name the job: a number that was given out again is not it.
+# A group whose leader died keeps its number until its last process ends, so a living leader that is not ours tells
+# that the number was given out again.
+_JOB = (
+    "set -u\numask 077\n"
+    + ROOT
+    + r"""j=$S/@ID@
+bootid() {
+if [ -r /proc/sys/kernel/random/boot_id ]; then read -r b </proc/sys/kernel/random/boot_id; echo "$b"
+else sysctl -n kern.boottime 2>/dev/null | sed 's/.* sec = \([0-9]*\).*/\1/'
+fi
+}
+args() { ps -ww -o args= -p "$1" 2>/dev/null; }
+alive() { case "$(args "$1")" in *"/@ID@/run"*) return 0 ;; esac; return 1; }
+left() {
+if [ "$1" = "$2" ] && [ -n "$(ps -o stat= -p "$1" 2>/dev/null | grep -v '^Z')" ]; then echo 0
+else ps -A -o pgid= -o stat= | awk -v g="$1" '$1 == g && $2 !~ /^Z/ { n++ } END { print n + 0 }'
+fi
+}
+ended() { [ -f "$j/rc" ] && read -r c n e x <"$j/rc" && echo "done $c $n $pg $((e-since))"; }
+stand() {
+pg=0; since=0
+if [ ! -d "$j" ]; then
+if [ -f "$S/run-@RUN@" ]; then echo absent; else echo amnesia; fi
+return
+fi
+[ ! -f "$j/meta" ] || read -r boot pg pid since <"$j/meta"
+ended && return
+if [ -d "$j/fence" ]; then echo fenced; return; fi
+if [ ! -d "$j/go" ]; then echo claimed; return; fi
+if [ ! -f "$j/meta" ]; then echo starting; return; fi
+if alive "$pid"; then echo "running $pg"; return; fi
+ended && return
+if [ "$boot" != "$(bootid)" ]; then echo rebooted; return; fi
+n=$(left "$pg" "$pid")
+ended && return
+if [ "$n" -gt 0 ]; then echo "orphan $pg $n"; else echo vanished; fi
+}
+"""
+)
+
+# The room for the exit status is taken before the start: a disk that the job fills would lose it.
+_START = r"""mkdir -p "$S" 2>/dev/null && : >>"$S/run-@RUN@" || { say nospool "$S"; exit 90; }
+cd "$HOME" 2>/dev/null || { say nohome "$HOME"; exit 93; }
+if mkdir "$j" 2>/dev/null; then
+drop() { rm -f "$j/cmd" "$j/in" "$j/out" "$j/rc.t" "$j/run"; rmdir "$j"; say "$1" "$2"; exit 92; }
+@READ@ >"$j/cmd" 2>/dev/null
+@READIN@
+set -- $(cksum <"$j/cmd")
+[ "$1 $2" = "@SUM@" ] || drop truncated "$2 bytes"
+@CHECKIN@
+{ : >"$j/out" && echo "                                                " >"$j/rc.t"; } 2>/dev/null || drop nospool "$j"
+cat >"$j/run" <<'MRBEND' || drop nospool "$j"
+j=$1; b=$2; pid=$$
+trap : TERM INT
+@GROUP@
+echo "$b $(group) $pid $(date +%s)" >"$j/meta.t" && mv "$j/meta.t" "$j/meta" || exit 1
+@SH@ "$j/cmd" <@INPUT@ >>"$j/out" 2>&1
+c=$?
+echo "$c $(($(wc -c <"$j/out"))) $(date +%s) ." | dd of="$j/rc.t" conv=notrunc 2>/dev/null && mv "$j/rc.t" "$j/rc"
+MRBEND
+if mkdir "$j/go" 2>/dev/null; then
+if command -v setsid >/dev/null 2>&1; then setsid @SH@ "$j/run" "$j" "$(bootid)" </dev/null >/dev/null 2>&1 &
+else @SH@ "$j/run" "$j" "$(bootid)" </dev/null >/dev/null 2>&1 &
+fi
+i=0
+until [ -f "$j/meta" ] || [ -f "$j/rc" ] || [ $i -ge 100 ]; do i=$((i+1)); sleep 0.02 2>/dev/null || sleep 1; done
+fi
+fi
+"""
+
+# The stand is taken before the size: what was written before the end is never left out.
+_FOLLOW = r"""off=@OFF@; k=0; q=0
+s=$(stand)
+say started "$s"
+while :; do
+n=0
+[ ! -f "$j/out" ] || n=$(($(wc -c <"$j/out")))
+set -- $s
+if [ "$1" = done ]; then [ "$n" -le "$3" ] || n=$3; fi
+if [ "$n" -gt "$off" ]; then
+c=$((n-off)); [ "$c" -le 262144 ] || c=262144
+echo "D $off $c"
+tail -c +$((off+1)) "$j/out" | head -c "$c"
+off=$((off+c)); k=0
+else
+case $1 in running|starting|orphan) ;; *) echo "X $s"; exit 0 ;; esac
+k=$((k+1))
+case $k in 1|2|3) p=0.01 ;; 4|5|6) p=0.04 ;; 7|8|9|10|11|12) p=0.1 ;; *) p=0.2 ;; esac
+sleep $p 2>/dev/null || sleep 1
+[ $((k%25)) -ne 0 ] || echo "H $n"
+fi
+q=$((q+1))
+if [ -f "$j/rc" ] || [ $((q%8)) -eq 0 ] || [ "$1" = starting ]; then s=$(stand); fi
+done
+"""
+
+_STAND = 'say stand "$(stand)"\n'
+
+# A host that does not even know the run may have lost the job's folder: that it did not run is not provable there.
+_FENCE = r"""if [ -d "$j" ] || [ -f "$S/run-@RUN@" ]; then
+mkdir -p "$j" 2>/dev/null || { say nospool "$j"; exit 90; }
+! mkdir "$j/go" 2>/dev/null || mkdir "$j/fence"
+fi
+say stand "$(stand)"
+"""
+
+_SIGNAL = r"""s=$(stand)
+set -- $s
+case $1 in
+running|orphan)
+g=$2
+[ "$(group)" != "$g" ] || { say refused; exit 94; }
+kill -@SIGNAL@ "-$g"
+i=0
+while n=$(left "$g" 0); [ "$n" -gt 0 ] && [ $i -lt 20 ]; do
+if sleep 0.1 2>/dev/null; then i=$((i+1)); else sleep 1; i=$((i+10)); fi
+done
+say alive "$n" ;;
+*) say alive 0 ;;
+esac
+"""
+
+_GROUP = r"""group() {
+if read -r s 2>/dev/null </proc/$$/stat; then set -- ${s##*)}; echo "$3"
+else set -- $(ps -o pgid= -p $$ 2>/dev/null); echo "$1"; fi
+}"""
+
+
+def launch_call(job: JobId, script: str, stdin: bytes | None = None, *, sh: str = "/bin/sh") -> Call:
+    """Make the call that starts the job, once however often it is sent, and follows it from its first byte.
+
+    Raises:
+        ValueError: the script is longer than SCRIPT_LIMIT bytes or contains a NUL.
+    """
+    data = script.encode()
+    if len(data) > SCRIPT_LIMIT:
+        raise ValueError(f"the command is {len(data)} bytes long; more than {SCRIPT_LIMIT} cannot be sent")
+    if b"\0" in data:
+        raise ValueError("the command contains a NUL character")
+    fields = {"READ": "cat", "READIN": "", "CHECKIN": "", "INPUT": "/dev/null"}
+    if stdin is not None:
+        fields = {
+            "READ": f"dd bs=1 count={len(data)}",
+            "READIN": 'cat >"$j/in" 2>/dev/null',
+            "CHECKIN": f'[ "$(cksum <"$j/in")" = "{cksum(stdin)}" ] || drop truncated "its input"',
+            "INPUT": '"$j/in"',
+        }
+    fields |= {"SUM": cksum(data), "GROUP": _GROUP, "OFF": "0"}
+    return _call(job, _START + _FOLLOW, fields, sh, data + (stdin or b""))
+
+
+def follow_call(job: JobId, offset: int, *, sh: str = "/bin/sh") -> Call:
+    """Make the call that sends what the job said from this byte on, until it ends."""
+    return _call(job, _FOLLOW, {"OFF": str(offset)}, sh)
+
+
+def stand_call(job: JobId, *, sh: str = "/bin/sh") -> Call:
+    """Make the call that asks how the job stands."""
+    return _call(job, _STAND, {}, sh)
+
+
+def fence_call(job: JobId, *, sh: str = "/bin/sh") -> Call:
+    """Make the call after which a job that has not started never will."""
+    return _call(job, _FENCE, {}, sh)
+
+
+def end_call(job: JobId, signal: str, *, sh: str = "/bin/sh") -> Call:
+    """Make the call that signals the job's processes, if they are proved to be its own, and counts who lives on.
+
+    Raises:
+        ValueError: the signal is not TERM or KILL.
+    """
+    if signal not in {"TERM", "KILL"}:
+        raise ValueError(f"signal {signal} is not sent to a process group")
+    return _call(job, _SIGNAL, {"SIGNAL": signal}, sh)
+
+
+def _call(job: JobId, template: str, fields: dict[str, str], sh: str, data: bytes = b"") -> Call:
+    for name in (job.run, job.attempt):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name, re.ASCII):
+            raise ValueError(f"{name!r} cannot name a job")
+    return make_call(_JOB + template, {**fields, "ID": job.attempt, "RUN": job.run, "SH": sh}, data, sh)
