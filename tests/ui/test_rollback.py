@@ -97,7 +97,7 @@ async def test_a_note_can_be_written_while_a_way_back_runs(stage: Stage, clock: 
         await until(lambda: stage.engine.state.running)
         await pilot.press("n")
         await opened(app, ReasonScreen)
-        far.jobs[-1].end()
+        far.ran[-1].end()
         await stage.engine.idle()
         await pilot.press(*"ok", "enter")
         await opened(app, ConfirmScreen)
