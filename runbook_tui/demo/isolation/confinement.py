@@ -38,7 +38,9 @@ _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _DEVICES = tuple(Path("/dev", name) for name in ("null", "zero", "full", "tty", "ptmx", "pts"))
 
 _PLAIN_SHELL = """#!/bin/sh
-# The /bin/sh of this world's hosts. Python takes a moment to start, so it reads only a text in which a path begins.
+# The /bin/sh of this world's hosts; a detached job's file is a text like any other. Python takes a moment to start, so
+# it reads only a text in which a path begins.
+case "$1" in */jobs/*/cmd) set -- -c "$(cat "$1")" ;; esac
 case "$*" in
 *[[:space:]\\"\\'\\`=\\(\\<\\>:]/[!d]* | *"~"*) exec {python} -IS {program} "$@" ;;
 esac
