@@ -70,6 +70,7 @@ class Output:
 
     def suspend(self) -> None:
         """Complete the last segment. A line that has not ended is left out: it comes again as a whole."""
+        self._stop_idling()
         with contextlib.suppress(StateDirError):
             self._keep(self._writer.close())
 
