@@ -58,6 +58,8 @@ class Attempt:
                 title = f"{self.target} and this program have no way of encryption in common."
             case asyncssh.ConnectionLost() if "login timeout" in str(error).lower():
                 title = f"{self.target} did not complete the login in time."
+            case asyncssh.ConnectionLost() if self.client.methods:
+                title = f"The connection to {self.target} was lost during the login."
             case asyncssh.DisconnectError() if self.client.methods:
                 return self._login(error.reason)
             case asyncssh.DisconnectError():
