@@ -162,6 +162,13 @@ class Jobs(Protocol):
             HostError: the host cannot be asked.
         """
 
+    async def mark(self, job: JobId) -> None:
+        """Leave the run's mark on the host, by which a job that is missing later is known not to have run.
+
+        Raises:
+            HostError: the host cannot be asked, or its folder for running commands cannot be made.
+        """
+
     async def fence(self, job: JobId) -> Stand:
         """Make sure that it never starts if it has not yet, and say how it stands.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Protocol
 
-from runbook_tui.adapters.job_text import end_call, fence_call, follow_call, launch_call
+from runbook_tui.adapters.job_text import end_call, fence_call, follow_call, launch_call, mark_call
 from runbook_tui.adapters.stream import answer_of
 from runbook_tui.adapters.stub import Answer
 from runbook_tui.core.errors import HostError
@@ -65,6 +65,10 @@ class DetachedJobs:
             return await self._followed(follow_call(job, offset, sh=self._sh), offset, sink)
         except OutcomeUnknownError as error:
             raise HostError(f"{self._who} does not answer.", str(error)) from None
+
+    async def mark(self, job: JobId) -> None:
+        """Leave the run's mark; see `ports.Jobs`."""
+        await self._carrier.asked(mark_call(job, sh=self._sh), Answer.STAND)
 
     async def fence(self, job: JobId) -> Stand:
         """Make sure that it never starts if it has not; see `ports.Jobs`."""

@@ -123,7 +123,10 @@ if [ -f "$j/rc" ] || [ $((q%8)) -eq 0 ] || [ "$1" = starting ]; then s=$(stand);
 done
 """
 
-_STAND = 'say stand "$(stand)"\n'
+# Later, a job's folder that is missing proves that it did not run only where the run has left its mark.
+_MARK = r"""mkdir -p "$S" 2>/dev/null && : >>"$S/run-@RUN@" || { say nospool "$S"; exit 90; }
+say stand claimed
+"""
 
 # A host that does not even know the run may have lost the job's folder: that it did not run is not provable there.
 _FENCE = r"""if [ -d "$j" ] || [ -f "$S/run-@RUN@" ]; then
@@ -183,9 +186,9 @@ def follow_call(job: JobId, offset: int, *, sh: str = "/bin/sh") -> Call:
     return _call(job, _FOLLOW, {"OFF": str(offset)}, sh)
 
 
-def stand_call(job: JobId, *, sh: str = "/bin/sh") -> Call:
-    """Make the call that asks how the job stands."""
-    return _call(job, _STAND, {}, sh)
+def mark_call(job: JobId, *, sh: str = "/bin/sh") -> Call:
+    """Make the call that leaves the run's mark on the host."""
+    return _call(job, _MARK, {}, sh)
 
 
 def fence_call(job: JobId, *, sh: str = "/bin/sh") -> Call:

@@ -96,7 +96,8 @@ class DetachedJob:
         try:
             following = await self._shell().jobs.launch(self._job, script, self._take, stdin)
         except OutcomeUnknownError as unknown:
-            await self._find(str(unknown), acknowledged=False)
+            self.losses += 1
+            await self._find(f"the link was lost: {unknown}", acknowledged=False)
         else:
             if following.stand.standing in {Standing.ABSENT, Standing.AMNESIA}:
                 raise HostError("the folder for running commands could not be made there", hint="Is its disk full?")

@@ -131,6 +131,7 @@ class Engine:
         self._consented = False
         self._left = False
         self._feeds: dict[str, Feed] = {}
+        self._marked: set[HostName] = set()
         self._execution: Execution | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -324,6 +325,7 @@ class Engine:
             shown = (proposal.user, proposal.name, proposal.address, proposal.fingerprint)
             if (identity.user, identity.name, identity.address, identity.fingerprint) != shown:
                 raise Refused("another machine answers now than the one that was shown", str(identity))
+            await self._mark(proposal.host, proposal.attempt)
             self._require(proposal.action, verb)
         writer = self._outputs.writer(proposal.attempt) if proposal.host is not None else None
         if self.state.closed:
@@ -628,6 +630,12 @@ class Engine:
             warnings=proposal.warnings,
             gates=let_through(self.state, action) if action is not None and proposal.role is ev.Role.RUN else (),
         )  # fmt: skip
+
+    async def _mark(self, host: HostName, attempt: str) -> None:
+        """Leave the run's mark on a host before its first command of this sitting."""
+        if host not in self._marked:
+            await self._connections.shell(host).jobs.mark(job_id(self.state, attempt))
+            self._marked.add(host)
 
     def _take_up_open(self) -> None:
         """Have what an earlier sitting left open found again, once its host may be asked."""

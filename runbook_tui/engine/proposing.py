@@ -46,6 +46,8 @@ class Proposer:
             for host in state.hosts.values()
             if host.name != LOCAL and host.ssh
         ]
+        if (left := state.running) is not None and left.host != LOCAL:
+            lines.append(f"look for {left.id} on {left.host}, follow it, and keep it from starting if it never did")
         for action in state.runbook.actions():
             now = effective(state, action)
             if not_for(state, action):

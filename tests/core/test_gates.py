@@ -30,7 +30,7 @@ runbook:
     queue: {type: queue, host: old, max: 0}
     queue-some: {type: queue, host: old, max: 3}
     imap: {type: imap, host: new, user: plop, secret: the_PassWord, select: INBOX}
-    imap-both: {type: imap, host: new, against: old, user: plop, port: 993}
+    imap-both: {type: imap, host: new, against: old, user: plop, secret: the_PassWord, port: 993}
     spool: {type: command, host: old, run: "df -Pk /var/spool", exit: 0, expect: "^ok"}
     spf: {type: dns, record: TXT, name: domain.tld, at: ["127.0.0.1:5353"], expect: "v=spf1"}
     banner: {type: tcp, host: new, port: 25, expect: "^220 "}

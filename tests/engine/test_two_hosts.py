@@ -62,7 +62,7 @@ async def test_a_killed_session_is_mended_and_the_command_ends_by_itself(tmp_pat
     async with bench_of(tmp_path, two_hosts, an_action("a", ONCE)).engine() as engine:
         await engine.consent()
         await engine.confirm(await engine.propose("a", Verb.CONFIRM), "y")
-        await eventually((two_hosts.old.home / "ran").exists)
+        await eventually(lambda: engine.feed("night-1").since(0)[0] == ["before"])
         two_hosts.old.kill_sessions()
         await until(engine, lambda: any("link was lost" in note.text for note in engine.state.notes))
         (two_hosts.old.home / "go").touch()

@@ -113,6 +113,9 @@ class FarJobs:
         self.far.detached[job].say = sink
         return Look(self.far.detached[job])
 
+    async def mark(self, job: JobId) -> None:
+        """Leave no mark: what was begun here was begun whole."""
+
     async def fence(self, job: JobId) -> Stand:
         """Say how it stands: what was begun here was begun whole."""
         await self.far.connect()
