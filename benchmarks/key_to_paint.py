@@ -68,7 +68,7 @@ class Keys:
 class Measured(RunbookApp):
     """The app, which tells when a step that was moved to is painted."""
 
-    CSS_PATH = Path(runbook_tui.ui.app.__file__).with_name("runbook.tcss")
+    CSS_PATH = str(Path(runbook_tui.ui.app.__file__).with_name("runbook.tcss"))
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine, driver=Painting)
