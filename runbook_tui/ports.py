@@ -322,7 +322,7 @@ class OutputWriter(Protocol):
 class OutputStore(Protocol):
     """The output of a run's attempts."""
 
-    def writer(self, attempt: str, raw_offset: int = 0, text_offset: int = 0) -> OutputWriter:
+    def writer(self, attempt: str, raw_offset: int = 0, text_offset: int | None = None) -> OutputWriter:
         """Open the attempt's output for going on behind so many raw bytes, for which so much text is stored."""
 
     def text(self, attempt: str) -> str:

@@ -35,8 +35,10 @@ class FileOutputStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def writer(self, attempt: str, raw_offset: int = 0, text_offset: int = 0) -> FileOutputWriter:
+    def writer(self, attempt: str, raw_offset: int = 0, text_offset: int | None = None) -> FileOutputWriter:
         """Open the attempt's output; `raw_offset` raw bytes are stored already, as `text_offset` bytes of text.
+
+        Without `text_offset` that is all the text there is.
 
         What the file has beyond that was stored, but not recorded: it is replaced once it comes again.
 
@@ -77,13 +79,14 @@ class FileOutputWriter:
     and once there is room again a line in the text says how many are missing.
     """
 
-    def __init__(self, path: Path, raw_offset: int = 0, text_offset: int = 0) -> None:
+    def __init__(self, path: Path, raw_offset: int = 0, text_offset: int | None = None) -> None:
         self._path = path
         fresh = not path.exists()
         self._descriptor = open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         if fresh:
             sync_folder(path.parent)
-        self._length = min(text_offset, os.fstat(self._descriptor).st_size)
+        size = os.fstat(self._descriptor).st_size
+        self._length = size if text_offset is None else min(text_offset, size)
         self._missed = 0
         self._begin(raw_offset, self._length)
 

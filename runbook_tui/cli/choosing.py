@@ -25,7 +25,9 @@ def _typed(prompt: str) -> str:
     before = signal.set_wakeup_fd(writing)
     try:
         write(prompt)
-        select.select([0, reading], [], [])
+        ready, _, _ = select.select([0, reading], [], [])
+        if reading in ready:  # also when the interruption itself came in a moment that swallows exceptions
+            raise KeyboardInterrupt
         return os.read(0, 4096).decode("utf-8", "replace")
     finally:
         signal.set_wakeup_fd(before)
