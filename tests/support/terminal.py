@@ -20,14 +20,17 @@ if TYPE_CHECKING:
 
 
 class Terminal:
-    """A pseudo-terminal with the program as its session's leader, as a login gives it one."""
+    """A pseudo-terminal with the program as its session's leader, as a login gives it one.
+
+    Tests that are started in the background have Ctrl-C ignored, and hand that on; a login does not.
+    """
 
     def __init__(self, state: Path, *arguments: str, term: str = "dumb", more: Mapping[str, str] | None = None) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.process = subprocess.Popen(
-            ["setsid", "--ctty", *program(*arguments)], stdin=slave, stdout=slave, stderr=slave,
-            env=environment(state, **{**(more or {}), "TERM": term}),
+            ["setsid", "--ctty", "env", "--default-signal=INT", *program(*arguments)],
+            stdin=slave, stdout=slave, stderr=slave, env=environment(state, **{**(more or {}), "TERM": term}),
         )  # fmt: skip
         os.close(slave)
         self.shown = ""

@@ -35,7 +35,8 @@ async def two_done(stage: Stage, app: RunbookApp) -> None:
 async def begin(app: RunbookApp, clock: HeldClock, pilot: Pilot[None]) -> str:
     """Press w, read the plan, begin the walk; give what the plan said."""
     await until(lambda: app.screen is app.main and app.main.drawn and not app.flows.busy)
-    app.main._go("users")  # the screen follows what was done last, a moment after it was
+    await until(lambda: app.main._statuses == app.main._now())  # the cursor moves on a moment after a step was done
+    app.main._go("users")
     await until(lambda: not app.main.refused()["rollback"])
     await pilot.press("w")
     await opened(app, RollbackScreen)
