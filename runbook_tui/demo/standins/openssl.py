@@ -19,6 +19,9 @@ _PEM = serialization.Encoding.PEM
 _PUBLIC = serialization.PublicFormat.SubjectPublicKeyInfo
 _TIMES = "%b %e %H:%M:%S %Y GMT"
 
+PATIENCE = 60.0
+"""Seconds a server may be silent: a busy machine's world is slow."""
+
 
 def openssl(call: Call) -> int:
     """Do one of s_client, x509, pkey, version."""
@@ -86,7 +89,7 @@ def s_client(call: Call, words: tuple[str, ...]) -> int:
     address = _address(call, name)
     try:
         plain = socket.create_connection(
-            (address, call.machine.host.port(int(port))), 20, source_address=(call.machine.host.address, 0)
+            (address, call.machine.host.port(int(port))), PATIENCE, source_address=(call.machine.host.address, 0)
         )
     except OSError as error:
         call.fail(f"{error.strerror}\nconnect:errno={error.errno}")
