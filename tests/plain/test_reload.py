@@ -67,6 +67,7 @@ async def test_an_edited_file_is_adopted_and_the_run_stays_readable(tmp_path: Pa
         await desk.hear(r"^reload \| \+echo dos")
         await desk.hear("^the edited runbook is adopted")
         await desk.hear(r"^1.2 \| dos")
+        await desk.hear("^1.2 done")
         assert desk.engine.file_changed is False
     async with Desk(bench.engine()) as desk:
         await desk.hear("2 of 2 steps settled")

