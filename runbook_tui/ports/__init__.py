@@ -1,0 +1,46 @@
+"""The Protocols through which the engine reaches the outside; adapters implement them, tests may too."""
+
+from __future__ import annotations
+
+from runbook_tui.ports.checks import CheckState, Hosts, Probe, Reading, Row, Secrets, Sight
+from runbook_tui.ports.clock import Clock
+from runbook_tui.ports.hosts import HostKey, Identity, Job, Link, OutcomeUnknownError, Shell, ShellFactory
+from runbook_tui.ports.jobs import Ended, Following, JobId, Jobs, LinkLostError, Stand, Standing
+from runbook_tui.ports.network import Dns, MailDoors, Net, Services
+from runbook_tui.ports.record import Journal, OutputStore, OutputWriter, RunbookSource, Segment
+from runbook_tui.ports.rehearsal import Rehearsal
+
+__all__ = [
+    "CheckState",
+    "Clock",
+    "Dns",
+    "Ended",
+    "Following",
+    "HostKey",
+    "Hosts",
+    "Identity",
+    "Job",
+    "JobId",
+    "Jobs",
+    "Journal",
+    "Link",
+    "LinkLostError",
+    "MailDoors",
+    "Net",
+    "OutcomeUnknownError",
+    "OutputStore",
+    "OutputWriter",
+    "Probe",
+    "Reading",
+    "Rehearsal",
+    "Row",
+    "RunbookSource",
+    "Secrets",
+    "Segment",
+    "Services",
+    "Shell",
+    "ShellFactory",
+    "Sight",
+    "Stand",
+    "Standing",
+]
