@@ -1,1 +1,1 @@
-"""One outside thing a file; each stands behind a Protocol of ports.py."""
+"""One outside thing a file; each stands behind a Protocol of ports."""

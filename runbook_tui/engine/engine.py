@@ -7,29 +7,25 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from runbook_tui.checks import probes
-from runbook_tui.checks.watch import Watch
 from runbook_tui.core import events as ev
 from runbook_tui.core.applies import condition, host_of, settled, system_word, unknown_systems
 from runbook_tui.core.errors import Refused, StateDirError
-from runbook_tui.core.feed import Feed
 from runbook_tui.core.fold import NO_COPIES, recover
 from runbook_tui.core.gates import let_through, open_gates, reopened
 from runbook_tui.core.model import HostName
 from runbook_tui.core.proposal import YES, Order, Proposal
 from runbook_tui.core.redact import KnownSecrets
 from runbook_tui.core.run import RunState, Verb
-from runbook_tui.core.settle import check_answer, effective
-from runbook_tui.core.text import CleanLine
+from runbook_tui.core.settle import check_answer
 from runbook_tui.core.verbs import allowed
+from runbook_tui.engine.carrying import Activity, Carrying
 from runbook_tui.engine.connections import Connections, HostView
-from runbook_tui.engine.detached import job_id
-from runbook_tui.engine.execution import Execution
-from runbook_tui.engine.greening import Greening
+from runbook_tui.engine.live import LiveChecks
 from runbook_tui.engine.proposing import Proposer
 from runbook_tui.engine.recorder import Recorder
 from runbook_tui.engine.reloading import Reload, Reloading
 from runbook_tui.engine.secrets import RunSecrets
-from runbook_tui.engine.sight import RunSight, looks, phase_of
+from runbook_tui.engine.sight import RunSight
 from runbook_tui.engine.telling import Telling, without_secrets
 from runbook_tui.engine.waits import Waits
 
@@ -39,30 +35,15 @@ if TYPE_CHECKING:
 
     from runbook_tui.checks import ProbeFactory
     from runbook_tui.checks.view import CheckView
+    from runbook_tui.core.feed import Feed
     from runbook_tui.core.markdown.drift import Drift
-    from runbook_tui.core.model import Action, Runbook
-    from runbook_tui.core.run import Attempt, CheckLook
-    from runbook_tui.ports import Clock, Journal, Net, OutputStore, OutputWriter, RunbookSource, Secrets, ShellFactory
+    from runbook_tui.core.model import Runbook
+    from runbook_tui.ports import Clock, Journal, Net, OutputStore, RunbookSource, Secrets, ShellFactory
 
 READ_ONLY = "this run was opened read-only"
 
 WHOLE_RUN = frozenset({ev.Settlement.LITERAL, ev.Settlement.LIST, ev.Settlement.WHEN, ev.Settlement.ALT})
 """Answers that hold for every action, not only for the one they were given on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Activity:
-    """What is under way: `elapsed` and `silent` are seconds; `stage` is starting, running, verifying or looking for it.
-
-    `link` says what is wrong with the link to its host and what is done about it; empty while all is well.
-    """
-
-    attempt: Attempt
-    stage: str
-    elapsed: float
-    silent: float
-    percent: int | None
-    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,22 +98,25 @@ class Engine:
         self._reloading = Reloading(self._recorder, source, opening.runbook_path, tuple(opening.hosts), source_now)
         self._connections = Connections(self._recorder, shells)
         self._proposer = Proposer(self._connections, clock)
-        self._waits = Waits(self._recorder, clock, self._close_when_settled, lambda: self._watch)
+        self._waits = Waits(self._recorder, clock, self._close_when_settled, lambda: self._live.watch)
         self.secrets = RunSecrets(self._recorder, secrets, opening.operator)
-        self._sight = RunSight(self._recorder, clock, self._connections, net, self.secrets)
-        self._make_probes = make_probes
-        self._looks: Mapping[str, CheckLook] = {}
+        sight = RunSight(self._recorder, clock, self._connections, net, self.secrets)
+        self._live = LiveChecks(self._recorder, sight, clock, make_probes)
+        self._carrying = Carrying(
+            recorder=self._recorder,
+            connections=self._connections,
+            live=self._live,
+            outputs=outputs,
+            clock=clock,
+            known=self._known,
+            spawn=self._spawn,
+            ended=self._close_when_settled,
+        )
         self._shown: RunState | None = None
         self._shown_of: RunState | None = None
-        self._walked: RunState | None = None
-        self._phase = phase_of(self._recorder.state)
-        self._watch = self._new_watch()
-        self._recorder.subscribe(self._follow_run)
+        self._recorder.subscribe(self._live.follow)
         self._consented = False
         self._left = False
-        self._feeds: dict[str, Feed] = {}
-        self._marked: set[HostName] = set()
-        self._execution: Execution | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     # ---- what is
@@ -140,11 +124,12 @@ class Engine:
     @property
     def state(self) -> RunState:
         """The state of the run after everything recorded so far, with what the live checks say now laid over it."""
-        base = self._recorder.state
-        if self._shown is None or self._shown_of is not base:
-            self._shown, self._shown_of = replace(base, looks=self._looks), base
-        if (telling := self._telling.of(self._shown)) is not self._shown.telling:
-            self._shown = replace(self._shown, telling=telling)
+        base = self._live.over(self._recorder.state)
+        telling = self._telling.of(base)
+        if telling is base.telling:
+            return base
+        if self._shown is None or self._shown_of is not base or self._shown.telling is not telling:
+            self._shown, self._shown_of = replace(base, telling=telling), base
         return self._shown
 
     @property
@@ -180,19 +165,12 @@ class Engine:
     @property
     def activity(self) -> Activity | None:
         """What is under way."""
-        execution = self._execution
-        if execution is None or not execution.under_way:
-            return None
-        attempt = self.state.attempts[execution.attempt]
-        return Activity(
-            attempt, execution.stage, execution.elapsed, execution.silent, execution.feed.percent,
-            execution.link,
-        )
+        return self._carrying.activity
 
     @property
     def kill_offered(self) -> bool:
         """Whether TERM was sent and processes of the group live on: `stop(kill=True)` may be typed."""
-        return self._execution is not None and self._execution.kill_offered
+        return self._carrying.kill_offered
 
     def allowed(self, action_id: str) -> Mapping[Verb, str]:
         """Give every verb with the reason why it is refused; an empty reason means allowed."""
@@ -204,16 +182,11 @@ class Engine:
 
     def checks(self) -> list[CheckView]:
         """Give every live check as it stands now."""
-        return self._watch.views()
+        return self._live.watch.views()
 
     def feed(self, attempt_id: str) -> Feed:
         """Give the output of an attempt of this or an earlier sitting."""
-        if attempt_id not in self._feeds:
-            feed = Feed()
-            stored = self._known.redact(self._outputs.text(attempt_id))
-            feed.append(CleanLine(line, 0) for line in stored.split("\n")[:-1])
-            self._feeds[attempt_id] = feed
-        return self._feeds[attempt_id]
+        return self._carrying.feed(attempt_id)
 
     def redact(self, text: str) -> str:
         """Give a text without the secrets known by now: what leaves for a file or the clipboard."""
@@ -227,7 +200,7 @@ class Engine:
 
     def consent_lines(self) -> list[str]:
         """Give what would be contacted and asked without a further question; empty: nothing needs asking."""
-        return self._proposer.consent_lines(self.state) + self._watch.consent_lines()
+        return self._proposer.consent_lines(self.state) + self._live.watch.consent_lines()
 
     async def consent(self) -> None:
         """Record the operator's agreement to `consent_lines()` and start the live checks."""
@@ -235,9 +208,8 @@ class Engine:
         if lines:
             self._recorder.intend(ev.Settled(what=ev.Settlement.CONSENT, value="\n".join(lines)))
         self._consented = True
-        self._watch.start()
-        self._checks_changed()
-        self._see_it_through()
+        self._live.start()
+        self._carrying.see_it_through()
 
     def look_again(self, check: str = "") -> None:
         """Have one live check, or all, look now.
@@ -245,9 +217,9 @@ class Engine:
         Raises:
             Refused: nobody agreed to it yet.
         """
-        if not self._watch.running:
+        if not self._live.watch.running:
             raise Refused("nothing is asked before you agreed to it")
-        self._watch.refresh(check)
+        self._live.watch.refresh(check)
 
     def give_secret(self, name: str, value: str) -> None:
         """Take a password that the operator typed, for this sitting, and have the checks look with it.
@@ -256,7 +228,7 @@ class Engine:
             Refused: nothing was typed.
         """
         self.secrets.give(name, value)
-        self._watch.refresh()
+        self._live.watch.refresh()
 
     async def propose(self, action_id: str, verb: Verb, edited: str | None = None) -> Proposal:
         """Give what the confirmation shows. `verb` is CONFIRM, RETRY, EDIT (with `edited`) or UNDO.
@@ -298,11 +270,7 @@ class Engine:
         before = self.state.written.checks
         self._reloading.adopt(planned, self._opening.operator, agreed=self._consented)
         if self.state.written.checks != before:
-            await self._watch.stop()
-            self._watch = self._new_watch()
-            if self._consented:
-                self._watch.start()
-            self._checks_changed()
+            await self._live.anew(running=self._consented)
         self._close_when_settled()
 
     async def confirm(self, proposal: Proposal, typed: str) -> None:
@@ -325,9 +293,9 @@ class Engine:
             shown = (proposal.user, proposal.name, proposal.address, proposal.fingerprint)
             if (identity.user, identity.name, identity.address, identity.fingerprint) != shown:
                 raise Refused("another machine answers now than the one that was shown", str(identity))
-            await self._mark(proposal.host, proposal.attempt)
+            await self._carrying.mark(proposal.host, proposal.attempt)
             self._require(proposal.action, verb)
-        writer = self._outputs.writer(proposal.attempt) if proposal.host is not None else None
+        writer = self._carrying.writer(proposal.attempt) if proposal.host is not None else None
         if self.state.closed:
             self._recorder.intend(ev.Reopened(by=self._opening.operator))
         self._recorder.intend(self._confirmation(proposal, typed))
@@ -340,7 +308,7 @@ class Engine:
                 action=proposal.action, attempt=proposal.attempt, host=proposal.host, sha256=proposal.sha256
             )
         )
-        self._execute(
+        self._carrying.carry_out(
             Order(
                 proposal.attempt, proposal.action, proposal.role, proposal.host, proposal.command, proposal.stdin
             ),
@@ -363,8 +331,7 @@ class Engine:
         """
         self._require(action_id, Verb.DONE)
         note = _wanted(note, "a note")
-        if self._execution is not None and self.state.attempts[self._execution.attempt].action == action_id:
-            await self._execution.leave_by_hand()
+        await self._carrying.leave_by_hand(action_id)
         attempt = self._proposer.next_attempt(self.state)
         if self._waits.begin_by_hand(action_id, attempt, note, self._opening.operator):
             self._spawn(self._waits.count_down(attempt))
@@ -432,13 +399,7 @@ class Engine:
             Refused: nothing runs, or KILL is asked for before TERM was tried.
             HostError: the host cannot be reached to do it.
         """
-        if self.activity is None or self._execution is None:
-            raise Refused("nothing is running")
-        if kill and not self.kill_offered:
-            raise Refused("KILL is offered after TERM was sent and something lives on")
-        said = await self._execution.stop("KILL" if kill else "TERM")
-        self._recorder.notify()
-        return said
+        return await self._carrying.stop(kill=kill)
 
     async def trust(self, host: str, fingerprint: str) -> None:
         """Trust the key an unknown host showed, for this run. `fingerprint` whole, or its last 6 characters.
@@ -466,25 +427,23 @@ class Engine:
         """
         if not self.consented:
             raise Refused("nothing is contacted before you agreed to it")
-        if self._execution is not None and self._execution.host == host:
-            if self._execution.reach_now():
+        if self._carrying.host == host:
+            if self._carrying.reach_now():
                 return
             raise Refused(f"something is running on {host}; a new connection would lose sight of it")
         await self._connections.reconnect(HostName(host))
 
     async def idle(self) -> None:
         """Wait until no action runs; waits that count down do not count."""
-        if self._execution is not None:
-            await self._execution.ended.wait()
+        await self._carrying.idle()
 
     async def pause(self, why: str) -> None:
         """Let go of what runs, which goes on over there; record why the run is left, seal. Idempotent."""
         if self._left:
             return
         self._left = True
-        await self._watch.stop()
-        if self._execution is not None:
-            self._execution.leave(why)
+        await self._live.watch.stop()
+        self._carrying.leave(why)
         try:
             self._recorder.intend(ev.Paused(why=why))
             self._recorder.journal.seal()
@@ -534,8 +493,9 @@ class Engine:
                 self._recorder.intend(ev.VarsSet(values=dict(opening.variables)))
         for wait in self.state.waits:
             self._spawn(self._waits.count_down(wait.id))
-        self._watch = self._new_watch()
-        self._take_up_open()
+        await self._live.anew(running=False)
+        if self._carrying.take_up() and not self.consent_lines():
+            self._carrying.see_it_through()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -544,34 +504,8 @@ class Engine:
 
     # ---- inside
 
-    def _new_watch(self) -> Watch:
-        self._looks = {}
-        self._shown = None
-        return self._watch_of(self._recorder.state)
-
-    def _watch_of(self, state: RunState) -> Watch:
-        return Watch(self._make_probes(state), self._sight, self._clock, self._check_turned, self._checks_changed)
-
     def _would_ask(self, state: RunState) -> list[str]:
-        return self._proposer.consent_lines(state) + self._watch_of(state).consent_lines()
-
-    def _checks_changed(self) -> None:
-        """Lay what the checks say now over the state; what they say before they run is no answer to a gate."""
-        self._looks = looks(self._watch.views()) if self._watch.running else {}
-        self._shown = None
-        self._recorder.notify()
-
-    def _follow_run(self) -> None:
-        """Have checks look anew that ask or expect something else since a value was given or a phase was reached."""
-        if (base := self._recorder.state) is self._walked:
-            return
-        before, self._walked = self._walked, base
-        if before is not None and (before.answers.literals, before.hosts) != (base.answers.literals, base.hosts):
-            self._watch.remake(self._make_probes(base))
-        if (phase := phase_of(base)) != self._phase:
-            self._phase = phase
-            if self._watch.running:
-                self._watch.renew_phase(phase)
+        return self._proposer.consent_lines(state) + self._live.would_ask(state)
 
     def _require(self, action_id: str, verb: Verb) -> None:
         if why := self.allowed(action_id)[verb]:
@@ -631,76 +565,6 @@ class Engine:
             gates=let_through(self.state, action) if action is not None and proposal.role is ev.Role.RUN else (),
         )  # fmt: skip
 
-    async def _mark(self, host: HostName, attempt: str) -> None:
-        """Leave the run's mark on a host before its first command of this sitting."""
-        if host not in self._marked:
-            await self._connections.shell(host).jobs.mark(job_id(self.state, attempt))
-            self._marked.add(host)
-
-    def _take_up_open(self) -> None:
-        """Have what an earlier sitting left open found again, once its host may be asked."""
-        attempt = self.state.running
-        action = self.state.runbook.action(attempt.action) if attempt is not None else None
-        if attempt is None or action is None:
-            return
-        text = self._outputs.text(attempt.id).encode()[: attempt.output_text].decode("utf-8", "replace")
-        lines = tuple(text.split("\n")[:-1])
-        self._feeds[attempt.id] = Feed()
-        self._feeds[attempt.id].append([CleanLine(line, 0) for line in lines])
-        order = Order(
-            attempt.id, attempt.action, attempt.role, HostName(attempt.host), attempt.command, taken_up=True,
-            started=attempt.started_at is not None, exit=attempt.exit, raw_offset=attempt.output_bytes,
-            waited=(self._clock.now() - attempt.confirmed_at).total_seconds(),
-        )  # fmt: skip
-        writer = self._outputs.writer(attempt.id, attempt.output_bytes, attempt.output_text)
-        self._execution = self._make_execution(order, action, writer, lines)
-        if not self.consent_lines():
-            self._see_it_through()
-
-    def _see_it_through(self) -> None:
-        if self._execution is not None and not self._execution.under_way:
-            self._execution.under_way = True
-            self._spawn(self._see_through(self._execution))
-
-    def _execute(self, order: Order, writer: OutputWriter) -> None:
-        action = self.state.runbook.action(order.action)
-        if action is None:
-            raise Refused("no such action")
-        self._feeds[order.attempt] = Feed()
-        self._execution = self._make_execution(order, action, writer)
-        self._see_it_through()
-
-    def _make_execution(
-        self, order: Order, action: Action, writer: OutputWriter, earlier: tuple[str, ...] = ()
-    ) -> Execution:
-        return Execution(
-            order=order,
-            run=job_id(self.state, order.attempt),
-            action=effective(self.state, action),
-            shell=self._connections.shell,
-            writer=writer,
-            feed=self._feeds[order.attempt],
-            clock=self._clock,
-            record=self._recorder.happened,
-            greening=Greening(self._watch, self._recorder),
-            known=self._known,
-            told=self._recorder.notify,
-            earlier=earlier,
-        )
-
-    async def _see_through(self, execution: Execution) -> None:
-        try:
-            await execution.run()
-        except Exception as error:  # noqa: BLE001 -- the engine's boundary: a fault of ours must not look like an outcome
-            why = f"mailrunbook itself failed while it watched: {error!r}"
-            action = self.state.attempts[execution.attempt].action
-            self._recorder.happened(ev.Lost(action=action, attempt=execution.attempt, why=why))
-        finally:
-            self._execution = None
-            execution.ended.set()
-            self._recorder.notify()
-        self._close_when_settled()
-
     def _close_when_settled(self) -> None:
         if self.state.closed or self._recorder.trouble:
             return
@@ -715,9 +579,6 @@ class Engine:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def _check_turned(self, name: str, state: str, value: str, detail: str) -> None:
-        self._recorder.happened(ev.CheckTurned(check=name, state=state, value=value, detail=detail), durable=False)
 
 
 def _wanted(text: str, what: str) -> str:

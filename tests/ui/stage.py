@@ -274,7 +274,7 @@ class Stage:
         await eventually(lambda: all(check.looked for check in self.engine.checks()))
         for check in self.engine.checks():
             if check.state is CheckState.PENDING:
-                await self.engine._watch.look(check.name)
+                await self.engine._live.watch.look(check.name)
 
 
 @contextlib.asynccontextmanager

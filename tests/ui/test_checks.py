@@ -126,7 +126,7 @@ class Live:
         """Have the check say something else, and look twice."""
         self.mx.says = [reading]
         for _ in range(2):
-            await engine._watch.look("mx")
+            await engine._live.watch.look("mx")
 
 
 @pytest.mark.parametrize("size", [(80, 24), (140, 45)])
