@@ -5,18 +5,26 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Protocol
 
-from runbook_tui.adapters.job_text import end_call, fence_call, follow_call, launch_call, mark_call
+from runbook_tui.adapters.job_text import (
+    end_call,
+    feed_call,
+    fence_call,
+    follow_call,
+    launch_call,
+    mark_call,
+    refuse_call,
+)
 from runbook_tui.adapters.stream import answer_of
 from runbook_tui.adapters.stub import Answer
 from runbook_tui.core.errors import HostError
-from runbook_tui.ports import LinkLostError, OutcomeUnknownError, Stand, Standing
+from runbook_tui.ports import NOTHING, Ask, Fed, LinkLostError, OutcomeUnknownError, Stand, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runbook_tui.adapters.stream import Stream
     from runbook_tui.adapters.stub import Call
-    from runbook_tui.ports import JobId
+    from runbook_tui.ports import JobId, Needs
 
 HEAD_LIMIT = 128
 """Bytes of a frame's first line; a longer one is none of ours."""
@@ -50,21 +58,42 @@ class DetachedJobs:
         self._sh = sh
 
     async def launch(
-        self, job: JobId, script: str, sink: Callable[[bytes], None], stdin: bytes | None = None
+        self,
+        job: JobId,
+        script: str,
+        sink: Callable[[bytes], None],
+        stdin: bytes | None = None,
+        *,
+        needs: Needs = NOTHING,
+        asked: Callable[[Ask], None] | None = None,
     ) -> Followed:
         """Start the job, and follow it; see `ports.Jobs`."""
         try:
-            call = launch_call(job, script, stdin, sh=self._sh)
+            call = launch_call(job, script, stdin, fed=needs.fed, sudo=needs.sudo, sh=self._sh)
         except ValueError as error:
             raise HostError(f"{self._who} cannot run this: {error}.") from None
-        return await self._followed(call, 0, sink)
+        return await self._followed(call, Frames(0, sink, asked))
 
-    async def follow(self, job: JobId, offset: int, sink: Callable[[bytes], None]) -> Followed:
+    async def follow(
+        self, job: JobId, offset: int, sink: Callable[[bytes], None], asked: Callable[[Ask], None] | None = None
+    ) -> Followed:
         """Follow it from this byte on; see `ports.Jobs`."""
         try:
-            return await self._followed(follow_call(job, offset, sh=self._sh), offset, sink)
+            return await self._followed(follow_call(job, offset, sh=self._sh), Frames(offset, sink, asked))
         except OutcomeUnknownError as error:
             raise HostError(f"{self._who} does not answer.", str(error)) from None
+
+    async def feed(self, job: JobId, place: str, value: bytes) -> Fed:
+        """Give the job what it waits for; see `ports.Jobs`."""
+        try:
+            call = feed_call(job, place, value, sh=self._sh)
+        except ValueError as error:
+            raise HostError(f"The secret cannot be sent to {self._who}: {error}.") from None
+        return fed_of(await self._carrier.asked(call, Answer.FED))
+
+    async def refuse(self, job: JobId, place: str) -> Fed:
+        """Tell it that nobody gives one; see `ports.Jobs`."""
+        return fed_of(await self._carrier.asked(refuse_call(job, place, sh=self._sh), Answer.FED))
 
     async def mark(self, job: JobId) -> None:
         """Leave the run's mark; see `ports.Jobs`."""
@@ -78,8 +107,7 @@ class DetachedJobs:
         """Signal its processes; see `ports.Jobs`."""
         return int(await self._carrier.asked(end_call(job, signal, sh=self._sh), Answer.ALIVE))
 
-    async def _followed(self, call: Call, offset: int, sink: Callable[[bytes], None]) -> Followed:
-        frames = Frames(offset, sink)
+    async def _followed(self, call: Call, frames: Frames) -> Followed:
         stream, let_go = await self._carrier.opened(call, frames.feed)
         try:
             stand = stand_of(await answer_of(stream, Answer.STARTED, self._patience, self._who))
@@ -122,11 +150,16 @@ class Followed:
 class Frames:
     """Takes a follower's bytes apart; what is out of order ends the look, and the next begins where this one stood."""
 
-    def __init__(self, offset: int, sink: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, offset: int, sink: Callable[[bytes], None], asked: Callable[[Ask], None] | None = None
+    ) -> None:
         self._offset = offset
         self._sink = sink
+        self._asked = asked
         self._head = bytearray()
         self._due = 0
+        self._question = 0
+        self._prompt = bytearray()
         self.last: Stand | None = None
         self.wrong = ""
         self.when_ended: Callable[[], None] = lambda: None
@@ -142,9 +175,20 @@ class Frames:
     def _payload(self, view: memoryview) -> int:
         taken = min(self._due, len(view))
         self._due -= taken
+        if self._question:
+            self._prompt += view[:taken]
+            if not self._due:
+                self._tell()
+            return taken
         self._offset += taken
         self._sink(bytes(view[:taken]))
         return taken
+
+    def _tell(self) -> None:
+        ask = Ask(self._question, self._prompt.decode("utf-8", "backslashreplace").strip())
+        self._question, self._prompt = 0, bytearray()
+        if self._asked is not None:
+            self._asked(ask)
 
     def _first_line(self, view: memoryview) -> int:
         end = bytes(view[:HEAD_LIMIT]).find(b"\n")
@@ -160,6 +204,10 @@ class Frames:
             if int(found[1]) != self._offset:
                 self.wrong = f"the output went on at byte {found[1]} instead of {self._offset}"
             self._due = int(found[2])
+        elif found := re.fullmatch(r"A (\d{1,2}) (\d{1,3})", line):
+            self._question, self._due = int(found[1]), int(found[2])
+            if not self._due:
+                self._tell()
         elif line.startswith("X "):
             try:
                 self.last = stand_of(line[2:])
@@ -167,6 +215,18 @@ class Frames:
                 self.wrong = error.title
         elif not re.fullmatch(r"H \d+", line):
             self.wrong = f"the far side sent {line[:60]!r} instead of output"
+
+
+def fed_of(text: str) -> Fed:
+    """Read what became of a value.
+
+    Raises:
+        HostError: it is none of the words for it.
+    """
+    try:
+        return Fed(text.strip())
+    except ValueError:
+        raise HostError("The host gave an answer about a secret that makes no sense here.", text[:60]) from None
 
 
 def stand_of(text: str) -> Stand:

@@ -6,10 +6,11 @@ A job is a folder `jobs/ID` in the state folder of the user over there, 0700 (PR
     go/   the commit point: whoever makes it decides            fence/ it will never start
     meta  boot id, process group, pid of its supervisor         out   what it says, merged
     rc    exit status and length of `out`, in room that was taken before the start
+    secret/, ask.N/, bin/   for values that nobody may see: `job_feed`
 
 The supervisor `run` outlives the connection. A program answers with the job's stand in words; `follow` then sends
 what `out` has from an offset on, in frames: `D OFFSET LENGTH\n` and that many bytes, `H SIZE\n` while nothing
-comes, and last `X STAND\n`.
+comes, `A NUMBER LENGTH\n` and that many bytes for a question of sudo, and last `X STAND\n`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from runbook_tui.adapters import job_feed
 from runbook_tui.adapters.stub import SCRIPT_LIMIT, Call, make_call
 from runbook_tui.core.cksum import cksum
 
@@ -71,18 +73,26 @@ if [ "$n" -gt 0 ]; then echo "orphan $pg $n"; else echo vanished; fi
 _START = r"""mkdir -p "$S" 2>/dev/null && : >>"$S/run-@RUN@" || { say nospool "$S"; exit 90; }
 cd "$HOME" 2>/dev/null || { say nohome "$HOME"; exit 93; }
 if mkdir "$j" 2>/dev/null; then
-drop() { rm -f "$j/cmd" "$j/in" "$j/out" "$j/rc.t" "$j/run"; rmdir "$j"; say "$1" "$2"; exit 92; }
+drop() {
+rm -f "$j/cmd" "$j/in" "$j/out" "$j/rc.t" "$j/run"
+@DROPFED@
+rmdir "$j"; say "$1" "$2"; exit 92
+}
 @READ@ >"$j/cmd" 2>/dev/null
 @READIN@
 set -- $(cksum <"$j/cmd")
 [ "$1 $2" = "@SUM@" ] || drop truncated "$2 bytes"
 @CHECKIN@
 { : >"$j/out" && echo "                                                " >"$j/rc.t"; } 2>/dev/null || drop nospool "$j"
+@MAKEFED@
+@SUDO@
 cat >"$j/run" <<'MRBEND' || drop nospool "$j"
 j=$1; b=$2; pid=$$
 trap : TERM INT
 @GROUP@
 echo "$b $(group) $pid $(date +%s)" >"$j/meta.t" && mv "$j/meta.t" "$j/meta" || exit 1
+@TAKEFED@
+@PATH@
 @SH@ "$j/cmd" <@INPUT@ >>"$j/out" 2>&1
 c=$?
 echo "$c $(($(wc -c <"$j/out"))) $(date +%s) ." | dd of="$j/rc.t" conv=notrunc 2>/dev/null && mv "$j/rc.t" "$j/rc"
@@ -98,11 +108,14 @@ fi
 """
 
 # The stand is taken before the size: what was written before the end is never left out.
-_FOLLOW = r"""off=@OFF@; k=0; q=0
+_FOLLOW = (
+    r"""off=@OFF@; k=0; q=0; a=0
 s=$(stand)
 say started "$s"
 while :; do
-n=0
+"""
+    + job_feed.TELL
+    + r"""n=0
 [ ! -f "$j/out" ] || n=$(($(wc -c <"$j/out")))
 set -- $s
 if [ "$1" = done ]; then [ "$n" -le "$3" ] || n=$3; fi
@@ -119,9 +132,10 @@ sleep $p 2>/dev/null || sleep 1
 [ $((k%25)) -ne 0 ] || echo "H $n"
 fi
 q=$((q+1))
-if [ -f "$j/rc" ] || [ $((q%8)) -eq 0 ] || [ "$1" = starting ]; then s=$(stand); fi
+if [ -f "$j/rc" ] || [ -d "$j/fence" ] || [ $((q%8)) -eq 0 ] || [ "$1" = starting ]; then s=$(stand); fi
 done
 """
+)
 
 # Later, a job's folder that is missing proves that it did not run only where the run has left its mark.
 _MARK = r"""mkdir -p "$S" 2>/dev/null && : >>"$S/run-@RUN@" || { say nospool "$S"; exit 90; }
@@ -158,8 +172,12 @@ else set -- $(ps -o pgid= -p $$ 2>/dev/null); echo "$1"; fi
 }"""
 
 
-def launch_call(job: JobId, script: str, stdin: bytes | None = None, *, sh: str = "/bin/sh") -> Call:
+def launch_call(
+    job: JobId, script: str, stdin: bytes | None = None, *, fed: bool = False, sudo: bool = False, sh: str = "/bin/sh"
+) -> Call:
     """Make the call that starts the job, once however often it is sent, and follows it from its first byte.
+
+    With `fed` its standard input comes by a `feed_call`; with `sudo` a sudo in it asks by `A` frames.
 
     Raises:
         ValueError: the script is longer than SCRIPT_LIMIT bytes or contains a NUL.
@@ -177,6 +195,13 @@ def launch_call(job: JobId, script: str, stdin: bytes | None = None, *, sh: str 
             "CHECKIN": f'[ "$(cksum <"$j/in")" = "{cksum(stdin)}" ] || drop truncated "its input"',
             "INPUT": '"$j/in"',
         }
+    fields |= {"MAKEFED": "", "DROPFED": "", "TAKEFED": "", "SUDO": "", "PATH": ""}
+    if fed:
+        fields |= {"MAKEFED": job_feed.MAKE, "TAKEFED": job_feed.TAKE, "INPUT": "&4 4<&-"}
+    if sudo:
+        fields |= {"SUDO": job_feed.SUDO, "PATH": job_feed.SUDO_PATH}
+    if fed or sudo:
+        fields |= {"DROPFED": job_feed.DROP}
     fields |= {"SUM": cksum(data), "GROUP": _GROUP, "OFF": "0"}
     return _call(job, _START + _FOLLOW, fields, sh, data + (stdin or b""))
 
@@ -184,6 +209,20 @@ def launch_call(job: JobId, script: str, stdin: bytes | None = None, *, sh: str 
 def follow_call(job: JobId, offset: int, *, sh: str = "/bin/sh") -> Call:
     """Make the call that sends what the job said from this byte on, until it ends."""
     return _call(job, _FOLLOW, {"OFF": str(offset)}, sh)
+
+
+def feed_call(job: JobId, place: str, value: bytes, *, sh: str = "/bin/sh") -> Call:
+    """Make the call that gives the job a value, on this call's standard input: whole, once, or not at all.
+
+    Raises:
+        ValueError: the value has a NUL in it.
+    """
+    return _call(job, job_feed.FEED, {"PLACE": job_feed.check_place(place)}, sh, job_feed.payload(value))
+
+
+def refuse_call(job: JobId, place: str, *, sh: str = "/bin/sh") -> Call:
+    """Make the call after which the job no longer waits for that value."""
+    return _call(job, job_feed.REFUSE, {"PLACE": job_feed.check_place(place)}, sh)
 
 
 def mark_call(job: JobId, *, sh: str = "/bin/sh") -> Call:

@@ -39,6 +39,7 @@ class Answer(StrEnum):
     REFUSED = "refused"
     NO_SPOOL = "nospool"  # text: the folder
     STAND = "stand"  # text: how a job stands
+    FED = "fed"  # text: what became of a value
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,33 @@ from __future__ import annotations
 from runbook_tui.ports.checks import CheckState, Hosts, Probe, Reading, Row, Secrets, Sight
 from runbook_tui.ports.clock import Clock
 from runbook_tui.ports.hosts import HostKey, Identity, Job, Link, OutcomeUnknownError, Shell, ShellFactory
-from runbook_tui.ports.jobs import Ended, Following, JobId, Jobs, LinkLostError, Stand, Standing
+from runbook_tui.ports.jobs import (
+    NOTHING,
+    STDIN,
+    Ask,
+    Ended,
+    Fed,
+    Following,
+    JobId,
+    Jobs,
+    LinkLostError,
+    Needs,
+    Stand,
+    Standing,
+)
 from runbook_tui.ports.network import Dns, MailDoors, Net, Services
 from runbook_tui.ports.record import Journal, OutputStore, OutputWriter, RunbookSource, Segment
 from runbook_tui.ports.rehearsal import Rehearsal
 
 __all__ = [
+    "NOTHING",
+    "STDIN",
+    "Ask",
     "CheckState",
     "Clock",
     "Dns",
     "Ended",
+    "Fed",
     "Following",
     "HostKey",
     "Hosts",
@@ -26,6 +43,7 @@ __all__ = [
     "Link",
     "LinkLostError",
     "MailDoors",
+    "Needs",
     "Net",
     "OutcomeUnknownError",
     "OutputStore",

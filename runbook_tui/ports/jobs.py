@@ -59,6 +59,44 @@ class Stand:
     seconds: int = 0
 
 
+class Fed(StrEnum):
+    """What became of a value that a job waits for."""
+
+    FED = "fed"  # it has it
+    TAKEN = "taken"  # it had one before, or waits no more
+    GONE = "gone"  # it does not wait for it, or has ended
+    CUT = "cut"  # not all of the value came: nothing was given
+    REFUSED = "refused"  # it was told that there is none
+
+
+STDIN = "secret"
+"""The place of a job's standard input, for a value that nobody may see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question of sudo in a job: the `number`th. `prompt` is what the far side says, to be shown as untrusted."""
+
+    number: int
+    prompt: str
+
+    @property
+    def place(self) -> str:
+        """Where its answer belongs."""
+        return f"ask.{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a job needs while it goes: `fed` that its standard input comes by `Jobs.feed`, `sudo` that sudo may ask."""
+
+    fed: bool = False
+    sudo: bool = False
+
+
+NOTHING = Needs()
+
+
 class Following(Protocol):
     """A look over the shoulder of a detached job; the job does not need it."""
 
@@ -81,17 +119,44 @@ class Jobs(Protocol):
     """Detached jobs on one host: they outlive the connection and this program."""
 
     async def launch(
-        self, job: JobId, script: str, sink: Callable[[bytes], None], stdin: bytes | None = None
+        self,
+        job: JobId,
+        script: str,
+        sink: Callable[[bytes], None],
+        stdin: bytes | None = None,
+        *,
+        needs: Needs = NOTHING,
+        asked: Callable[[Ask], None] | None = None,
     ) -> Following:
         """Start the job, and follow it from its first byte. Started twice, it runs once.
+
+        `asked` is called for every question of sudo that nobody answered yet.
 
         Raises:
             HostError: it was proved that nothing ran.
             OutcomeUnknownError: the link broke at a moment that does not tell whether it will.
         """
 
-    async def follow(self, job: JobId, offset: int, sink: Callable[[bytes], None]) -> Following:
+    async def follow(
+        self, job: JobId, offset: int, sink: Callable[[bytes], None], asked: Callable[[Ask], None] | None = None
+    ) -> Following:
         """Follow it from this byte of its output on.
+
+        Raises:
+            HostError: the host cannot be asked.
+        """
+
+    async def feed(self, job: JobId, place: str, value: bytes) -> Fed:
+        """Give the job what it waits for there: it is in no file, argument or environment on the way.
+
+        Asked again after a lost link, it is given once at most.
+
+        Raises:
+            HostError: the host cannot be asked, or the value cannot be sent so.
+        """
+
+    async def refuse(self, job: JobId, place: str) -> Fed:
+        """Tell the job that nobody gives what it waits for there.
 
         Raises:
             HostError: the host cannot be asked.

@@ -20,7 +20,7 @@ from runbook_tui.core.markdown.reader import read
 from runbook_tui.core.model import LOCAL, HostName
 from runbook_tui.core.run import Verb
 from runbook_tui.engine import Engine, Opening
-from runbook_tui.ports import CheckState, Ended, HostKey, Identity, Link, Stand, Standing
+from runbook_tui.ports import NOTHING, CheckState, Ended, Fed, HostKey, Identity, Link, Stand, Standing
 from tests.support.bench import HeldClock, eventually
 from tests.support.sight import KnownSecrets
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from runbook_tui.core.errors import HostError
     from runbook_tui.core.model import Host, Runbook
     from runbook_tui.core.proposal import Proposal
-    from runbook_tui.ports import JobId, Shell
+    from runbook_tui.ports import Ask, JobId, Needs, Shell
 
 E = TypeVar("E", bound=ev.Event)
 
@@ -100,18 +100,44 @@ class FarJobs:
 
     far: FarSide
 
-    async def launch(self, job: JobId, script: str, sink: Callable[[bytes], None], stdin: bytes | None = None) -> Look:
-        """Answer the script."""
+    async def launch(
+        self,
+        job: JobId,
+        script: str,
+        sink: Callable[[bytes], None],
+        stdin: bytes | None = None,
+        *,
+        needs: Needs = NOTHING,
+        asked: Callable[[Ask], None] | None = None,
+    ) -> Look:
+        """Answer the script; `asked` is kept for the test that asks."""
+        del needs
+        self.far.asked = asked
         made = await self.far.start(script, sink, stdin)
         self.far.detached[job] = made
         return Look(made)
 
-    async def follow(self, job: JobId, offset: int, sink: Callable[[bytes], None]) -> Look:
+    async def follow(
+        self, job: JobId, offset: int, sink: Callable[[bytes], None], asked: Callable[[Ask], None] | None = None
+    ) -> Look:
         """Look at it again."""
         del offset
+        self.far.asked = asked
         await self.far.connect()
         self.far.detached[job].say = sink
         return Look(self.far.detached[job])
+
+    async def feed(self, job: JobId, place: str, value: bytes) -> Fed:
+        """Take the value."""
+        del job
+        self.far.fed[place] = value
+        return Fed.FED
+
+    async def refuse(self, job: JobId, place: str) -> Fed:
+        """Take it that there is none."""
+        del job
+        self.far.fed[place] = None
+        return Fed.REFUSED
 
     async def mark(self, job: JobId) -> None:
         """Leave no mark: what was begun here was begun whole."""
@@ -168,6 +194,8 @@ class FarSide:
     ran: list[FarJob] = field(default_factory=list)
     connects: int = 0
     detached: dict[JobId, FarJob] = field(default_factory=dict)
+    asked: Callable[[Ask], None] | None = None
+    fed: dict[str, bytes | None] = field(default_factory=dict)
 
     @property
     def jobs(self) -> FarJobs:
