@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from runbook_tui.cli.faults import Faults
     from runbook_tui.core.model import Problem, Runbook
     from runbook_tui.core.secret import Secret
 
@@ -100,7 +101,9 @@ def run_command(
         plain=plain, read_only=read_only, mouse=not no_mouse, debug=debug, given=_given(secrets_fd),
         sign_with=sign_with,
     )  # fmt: skip
-    raise typer.Exit(_run(runbook, wishes, _pairs(var, "--var"), _pairs(host, "--host"), run_id))
+    with _faults(wishes):
+        code = _run(runbook, wishes, _pairs(var, "--var"), _pairs(host, "--host"), run_id)
+    raise typer.Exit(code)
 
 
 def _run(
@@ -143,7 +146,17 @@ def resume(
         plain=plain, read_only=read_only, mouse=not no_mouse, debug=debug, given=_given(secrets_fd),
         sign_with=sign_with,
     )  # fmt: skip
-    raise typer.Exit(_resume(run, wishes))
+    with _faults(wishes):
+        code = _resume(run, wishes)
+    raise typer.Exit(code)
+
+
+def _faults(wishes: Wishes) -> Faults:
+    """Give the place where faults and errors end while the passwords of `--secrets-fd` are about."""
+    from runbook_tui.cli.faults import Faults  # noqa: PLC0415
+    from runbook_tui.core.redact import KnownSecrets  # noqa: PLC0415
+
+    return Faults(KnownSecrets(wishes.given.values()).redact)
 
 
 def _given(descriptor: int | None) -> dict[str, Secret]:
@@ -182,7 +195,8 @@ def check(
     from runbook_tui.cli.checking import check as look  # noqa: PLC0415
     from runbook_tui.cli.stage import life  # noqa: PLC0415
 
-    code = look(book, names or (), life(wishes), hosts=hosts, variables=variables, watch=watch, as_json=as_json)
+    with _faults(wishes):
+        code = look(book, names or (), life(wishes), hosts=hosts, variables=variables, watch=watch, as_json=as_json)
     raise typer.Exit(int(code))
 
 

@@ -5,37 +5,21 @@ from __future__ import annotations
 import json
 import os
 import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from runbook_tui.core.errors import ExitCode, RunbookTuiError
+from runbook_tui.core.fault import fault_text
 from runbook_tui.core.text import clean, clean_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-_OURS: Final = "mailrunbook: this is a fault of the program; journals are kept\n"
-
-
-class _ReaderGoneError(Exception):
+class ReaderGoneError(Exception):
     """Whoever reads our output has seen enough; no OSError, which Typer would turn into a failure."""
 
 
-class _FaultError(Exception):
-    """A fault of the program; its text is the traceback as it is printed."""
-
-
-@contextmanager
-def faults_told(redact: Callable[[str], str]) -> Iterator[None]:
-    """Have `guarded` print the traceback of a fault in this block as `redact` gives it."""
-    try:
-        yield
-    except (RunbookTuiError, _ReaderGoneError):
-        raise
-    except Exception:  # noqa: BLE001 -- a boundary: what is printed of any fault has no secret in it
-        import traceback  # noqa: PLC0415
-
-        raise _FaultError(redact(clean(traceback.format_exc()))) from None
+class FaultError(Exception):
+    """A fault of the program; its text is what is printed of it."""
 
 
 def write(text: str) -> None:
@@ -44,7 +28,7 @@ def write(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError:
-        raise _ReaderGoneError from None
+        raise ReaderGoneError from None
 
 
 def say(text: str) -> None:
@@ -87,18 +71,16 @@ def _run(program: Callable[[], Any]) -> int:
         parts = (f"mailrunbook: {error.title}", error.detail, error.hint)
         _complain("".join(f"{clean(part)}\n" for part in parts if part))
         return int(error.exit_code)
-    except _ReaderGoneError:
+    except ReaderGoneError:
         return int(ExitCode.OK)
     except KeyboardInterrupt:
         _complain("mailrunbook: interrupted\n")
         return int(ExitCode.INTERRUPTED)
-    except _FaultError as fault:
-        _complain(f"{fault}{_OURS}")
+    except FaultError as fault:
+        _complain(str(fault))
         return int(ExitCode.FAULT)
-    except Exception:  # noqa: BLE001 -- the outermost boundary: a fault of the program is said as one
-        import traceback  # noqa: PLC0415
-
-        _complain(clean(traceback.format_exc()) + _OURS)
+    except Exception as error:  # noqa: BLE001 -- the outermost boundary: a fault of the program is said as one
+        _complain(fault_text(error))
         return int(ExitCode.FAULT)
     return int(ExitCode.OK)
 

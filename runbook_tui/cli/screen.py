@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+import contextlib
+import os
+import termios
+from typing import TYPE_CHECKING, Any, Final
 
 from runbook_tui.ui.app import RunbookApp
 from runbook_tui.ui.driver import LastingDriver
@@ -15,6 +18,11 @@ if TYPE_CHECKING:
 _RESTORING: Final = 5.0
 """Seconds the app may take to give the terminal back; one that hung up takes nothing any more."""
 
+_OUT_OF_THE_SCREEN: Final = (
+    b"\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?2004l\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
+)
+"""Mouse, paste and keyboard reports off, the alternate screen left, the cursor shown."""
+
 
 class ScreenFrontEnd:
     """Draws on the terminal of standard input and error."""
@@ -22,6 +30,7 @@ class ScreenFrontEnd:
     def __init__(self, engine: Engine, *, mouse: bool, rehearsal: Rehearsal | None = None) -> None:
         self._app = RunbookApp(engine, rehearsal=rehearsal, driver=LastingDriver)
         self._mouse = mouse
+        self._found = _settings()
 
     @property
     def broken(self) -> bool:
@@ -36,6 +45,8 @@ class ScreenFrontEnd:
         except asyncio.CancelledError:
             self._app.exit()
             await asyncio.wait([drawing], timeout=_RESTORING)
+            if not drawing.done():
+                _restore(self._found)
             raise
         return "a fault of the screen" if self.broken else "quit"
 
@@ -46,3 +57,22 @@ class ScreenFrontEnd:
 
     def close(self, why: str) -> None:
         """Say nothing: the app has said it, and the terminal is the shell's again."""
+
+
+def _settings() -> list[Any] | None:
+    """Give the terminal's settings before anything is drawn."""
+    with contextlib.suppress(termios.error):
+        return termios.tcgetattr(0)
+    return None
+
+
+def _restore(found: list[Any] | None) -> None:
+    """Give the terminal back in the app's place: whichever of its threads has died, nothing waits for it here."""
+    with contextlib.suppress(termios.error, OSError):
+        if found is not None:
+            termios.tcsetattr(0, termios.TCSANOW, found)
+        os.set_blocking(2, False)
+        try:
+            os.write(2, _OUT_OF_THE_SCREEN)
+        finally:
+            os.set_blocking(2, True)

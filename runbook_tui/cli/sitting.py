@@ -16,6 +16,7 @@ from runbook_tui.adapters.runs import RunFolder, create_run, open_run, state_dir
 from runbook_tui.adapters.source_file import SourceFile
 from runbook_tui.adapters.ssh_target import SshSettings, resolve
 from runbook_tui.cli import console
+from runbook_tui.cli.faults import Faults
 from runbook_tui.cli.leaving import check_key, leave
 from runbook_tui.cli.stage import Stage, life
 from runbook_tui.cli.stored import adopted, own_runbook
@@ -159,8 +160,8 @@ def _sit(folder: RunFolder, runbook: Runbook, opening: Opening, stage: Stage, wi
         read_only=wishes.read_only,
         known=known,
     )
-    with console.faults_told(known.redact):
-        code = asyncio.run(_attend(engine, stage, wishes))
+    with Faults(known.redact, folder.id) as faults:
+        code = asyncio.run(_attend(engine, stage, wishes, faults))
         if not stage.rehearsal:
             for sentence in leave(folder.path, lambda: engine.export("md"), wishes.sign_with):
                 console.warn(sentence)
@@ -180,7 +181,7 @@ def _log_to(path: Path, known: KnownSecrets) -> None:
     logging.basicConfig(level=logging.DEBUG, handlers=[handler])
 
 
-async def _attend(engine: Engine, stage: Stage, wishes: Wishes) -> ExitCode:
+async def _attend(engine: Engine, stage: Stage, wishes: Wishes, faults: Faults) -> ExitCode:
     """Run the front end inside the engine until it ends or a signal ends it; pause the run in either case."""
     loop = asyncio.get_running_loop()
     forced: list[tuple[str, ExitCode]] = []
@@ -193,6 +194,7 @@ async def _attend(engine: Engine, stage: Stage, wishes: Wishes) -> ExitCode:
             forced.append((why, code))
 
         front = stage.front_end(engine, wishes, lambda: leave("the terminal is gone", ExitCode.SIGHUP))
+        faults.attend(loop, lambda: leave("a fault of the program", ExitCode.FAULT))
         interrupting: set[asyncio.Task[None]] = set()
 
         async def interrupt() -> None:

@@ -12,9 +12,10 @@ from textual import events
 from textual.app import App
 from textual.command import DiscoveryHit, Hit, Provider
 from textual.content import Content
+from textual.worker import WorkerFailed
 
 from runbook_tui.core.errors import ExitCode, Refused
-from runbook_tui.ui.crash import crash_text
+from runbook_tui.ui.crash import crash_text, panic_text
 from runbook_tui.ui.flows import Flows
 from runbook_tui.ui.rhythm import Rhythm
 from runbook_tui.ui.screens.ask import AskScreen
@@ -201,18 +202,21 @@ class RunbookApp(App[None]):
             raise error
 
     def _handle_exception(self, error: Exception) -> None:
-        super()._handle_exception(error)
-        self._return_code = ExitCode.FAULT
+        if self._exception is None:
+            cause = error.error if isinstance(error, WorkerFailed) else error
+            self._exception = cause if isinstance(cause, Exception) else error
+            self._exception_event.set()
+        self._fatal_error()
 
     def panic(self, *renderables: RenderableType) -> None:
-        """End the app with what Textual itself has to say, and our exit code."""
-        super().panic(*renderables)
+        """End the app with what Textual itself has to say, redacted, and our exit code."""
+        super().panic(panic_text(renderables, self.engine.redact, self.engine.state.run))
         self._return_code = ExitCode.FAULT
 
     def _fatal_error(self) -> None:
         """Print a plain traceback: Textual's own would print local variables (PROMISES.md fact 8)."""
         error = self._exception
-        if error is not None:
-            self._exit_renderables.append(crash_text(error, self.engine.redact))
+        if error is not None and not self._exit_renderables:
+            self._exit_renderables.append(crash_text(error, self.engine.redact, self.engine.state.run))
         self._return_code = ExitCode.FAULT
         self._close_messages_no_wait()

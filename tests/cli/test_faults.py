@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_tui.cli import console
+from runbook_tui.cli.faults import Faults
 from runbook_tui.cli.sitting import _log_to, check_no_secret
 from runbook_tui.core.errors import UsageError
+from runbook_tui.core.fault import plain_traceback
 from runbook_tui.core.redact import KnownSecrets, mark
 from runbook_tui.core.secret import Secret
-from runbook_tui.ui.crash import plain_traceback
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,14 +26,14 @@ def test_a_fault_is_told_without_secrets(capsys: pytest.CaptureFixture[str]) -> 
     """The traceback has the mark, the program's exit code is that of a fault."""
 
     def broken() -> None:
-        with console.faults_told(KNOWN.redact):
+        with Faults(KNOWN.redact):
             raise ValueError(f"cannot use {CANARY}")
 
     assert console.guarded(broken) == 70
     said = capsys.readouterr().err
     assert f"ValueError: cannot use {mark('relay')}" in said
     assert CANARY not in said
-    assert "a fault of the program" in said
+    assert "a fault of mailrunbook" in said
 
 
 def test_the_crash_text_of_the_app_has_no_secrets() -> None:

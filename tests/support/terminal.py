@@ -8,11 +8,12 @@ import pty
 import select
 import struct
 import subprocess
+import sys
 import termios
 import time
 from typing import TYPE_CHECKING, Self
 
-from tests.support.talk import DEADLINE, environment, program
+from tests.support.talk import DEADLINE, environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,11 +26,14 @@ class Terminal:
     Tests that are started in the background have Ctrl-C ignored, and hand that on; a login does not.
     """
 
-    def __init__(self, state: Path, *arguments: str, term: str = "dumb", more: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, state: Path, *arguments: str, term: str = "dumb", more: Mapping[str, str] | None = None,
+        module: str = "runbook_tui",
+    ) -> None:  # fmt: skip
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.process = subprocess.Popen(
-            ["setsid", "--ctty", "env", "--default-signal=INT", *program(*arguments)],
+            ["setsid", "--ctty", "env", "--default-signal=INT", sys.executable, "-m", module, *arguments],
             stdin=slave, stdout=slave, stderr=slave, env=environment(state, **{**(more or {}), "TERM": term}),
         )  # fmt: skip
         os.close(slave)
