@@ -62,6 +62,7 @@ class DetachedJob:
         self._clock = clock
         self._told = told
         self.offset = offset
+        self.resumed_at = offset
         self.pgid = 0
         self.losses = 0
         self._try = 0
@@ -186,6 +187,7 @@ class DetachedJob:
             stand = await jobs.fence(self._job)
             if stand.standing is Standing.FENCED:
                 raise NotRunError("the host had not started it, and was kept from starting it later")
+        self.resumed_at = self.offset  # what comes from here on may come before the answer is read to its end
         following = await jobs.follow(self._job, self.offset, self._take)
         if following.stand.standing in {Standing.FENCED, Standing.CLAIMED}:
             following.close()

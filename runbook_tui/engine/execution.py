@@ -195,7 +195,7 @@ class Execution:
             self._note(f"{self._job.trouble}; {came}, and it goes on over there")
         elif self._was_lost and not self._job.trouble:
             self._was_lost = False
-            self._note(f"the link to {self.host} is back; its output goes on at byte {self._job.offset}")
+            self._note(f"the link to {self.host} is back; its output goes on at byte {self._job.resumed_at}")
         self._told()
 
     def _note(self, text: str) -> None:

@@ -55,7 +55,7 @@ class Output:
 
     async def until(self, wanted: bytes) -> None:
         """Wait until the wanted bytes have come."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while wanted not in self.data:
                 self._came.clear()
                 await self._came.wait()

@@ -155,7 +155,7 @@ def running(papers: Papers, namespace: tuple[str, str] | None = None, copy_of: P
 
 def _wait(daemon: Dovecot, process: subprocess.Popen[bytes]) -> None:
     """Return when it takes connections."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             socket.create_connection(("127.0.0.1", daemon.port), 1).close()

@@ -36,7 +36,7 @@ def page(
     return script(None, "\r\n".join([*lines, "", ""]).encode() + body, hang=hang)
 
 
-def probe(url: str = PLAIN, *, expect: str = "", ca: str = "", patience: float = 2.0,
+def probe(url: str = PLAIN, *, expect: str = "", ca: str = "", patience: float = 10.0,
           phases: dict[str, object] | None = None) -> HttpProbe:  # fmt: skip
     """Give a probe that wants status 200."""
     return HttpProbe(url, 200, expect, phases or {}, ca=ca, patience=patience)

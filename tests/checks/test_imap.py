@@ -49,7 +49,7 @@ def old(papers: Papers) -> Iterator[Dovecot]:
         yield daemon
 
 
-def probe(ca: str, port: int = 993, *, against: bool = False, patience: float = 8.0, secret: str = "imap plop",
+def probe(ca: str, port: int = 993, *, against: bool = False, patience: float = 20.0, secret: str = "imap plop",
           phases: dict[str, object] | None = None) -> ImapProbe:  # fmt: skip
     """Give a probe of plop's mailbox."""
     target = Target("new", port, NAME, patience=patience)

@@ -63,12 +63,12 @@ def imap(greeting: bytes = b"* OK ready\r\n", **other: bytes | None) -> Serve:
     return serve
 
 
-def probe(patience: float = 6.0, port: int = 993) -> ImapProbe:
+def probe(patience: float = 20.0, port: int = 993) -> ImapProbe:
     """Give a probe."""
     return ImapProbe(Target("new", port, NAME, patience=patience), "plop", "imap plop", name=NAME)
 
 
-async def look(papers: Papers, server: Serve, patience: float = 6.0) -> Reading:
+async def look(papers: Papers, server: Serve, patience: float = 20.0) -> Reading:
     """Look once at a server over TLS."""
     async with serving(server, papers.context("good")) as port:
         at = sight(port, papers.ca)
@@ -91,7 +91,7 @@ def looking() -> int:
 
 async def all_ended() -> None:
     """Return when no thread looks any more."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while looking():  # noqa: ASYNC110 -- nobody can tell of another thread's frames
             await asyncio.sleep(0.01)
 
@@ -228,7 +228,7 @@ async def test_a_look_that_is_given_up_ends_its_thread(papers: Papers) -> None:
         at = sight(port, papers.ca)
         at.secrets = KnownSecrets({"imap plop": PASSWORD})
         task = asyncio.create_task(probe(60).read(at))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not looking():  # noqa: ASYNC110 -- same
                 await asyncio.sleep(0.01)
         task.cancel()

@@ -91,7 +91,7 @@ def server(handler: Handler, tls: ssl.SSLContext | None = None) -> Iterator[int]
 
 
 def probe(papers: Papers | None = None, starttls: str = "", phases: dict[str, object] | None = None,
-          patience: float = 6.0) -> SmtpProbe:  # fmt: skip
+          patience: float = 20.0) -> SmtpProbe:  # fmt: skip
     """Give a probe that names one recipient of each kind."""
     ca = papers.ca if papers else ""
     target = Target("new", 25, NAME, patience=patience)

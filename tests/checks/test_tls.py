@@ -32,7 +32,7 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
     return Papers.make(tmp_path_factory.mktemp("papers"))
 
 
-def probe(ca: str, starttls: str = "", patience: float = 6.0) -> TlsProbe:
+def probe(ca: str, starttls: str = "", patience: float = 20.0) -> TlsProbe:
     """Give a probe for the test's name."""
     return TlsProbe(Target("new", 993, NAME, patience=patience), ca=ca, starttls=starttls)
 

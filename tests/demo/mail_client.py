@@ -26,7 +26,7 @@ def connected(
     address: str, port: int, *, tls: ssl.SSLContext | None = None, implicit: bool = False, password: str = PASSWORD
 ) -> Iterator[IMAPClient]:
     """Log in as plop: over TLS from the start, after STARTTLS, or in the clear."""
-    client = IMAPClient(address, port, ssl=implicit, ssl_context=tls if implicit else None, timeout=10)
+    client = IMAPClient(address, port, ssl=implicit, ssl_context=tls if implicit else None, timeout=60)
     try:
         if tls and not implicit:
             client.starttls(tls)

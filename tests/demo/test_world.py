@@ -50,7 +50,7 @@ async def login(world: World, name: str) -> str:
     folder, host = world.folder / "operator", world.hosts[name]
     async with asyncssh.connect(
         host.address, host.port(22), username="root", client_keys=[str(folder / "id_ed25519")],
-        known_hosts=str(folder / "known_hosts"), config=None, connect_timeout=10,
+        known_hosts=str(folder / "known_hosts"), config=None, connect_timeout=60,
     ) as connection:  # fmt: skip
         return str((await connection.run("uname -n", check=True)).stdout).strip()
 

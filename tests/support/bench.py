@@ -132,7 +132,7 @@ async def confirm(engine: Engine, action: str, verb: Verb = Verb.CONFIRM, edited
     return engine.state.of(action).status
 
 
-async def until(engine: Engine, predicate: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(engine: Engine, predicate: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait for a condition that the engine's changes bring about."""
     changed = asyncio.Event()
     forget = engine.subscribe(changed.set)
@@ -145,7 +145,7 @@ async def until(engine: Engine, predicate: Callable[[], bool], seconds: float = 
         forget()
 
 
-async def eventually(predicate: Callable[[], bool], seconds: float = 10.0) -> None:
+async def eventually(predicate: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait for a condition that no change of the engine announces, such as output or a file."""
     async with asyncio.timeout(seconds):
         while not predicate():  # noqa: ASYNC110 -- files and output have no event to wait for

@@ -55,7 +55,7 @@ class Home:
         )  # fmt: skip
 
     @contextlib.contextmanager
-    def caller(self, patience: float = 10.0) -> Iterator[Caller]:
+    def caller(self, patience: float = 60.0) -> Iterator[Caller]:
         """Give a program that keeps one Keyring and does what it is told."""
         command = [sys.executable, "-m", "tests.support.keyring_caller", str(patience)]
         with subprocess.Popen(
@@ -102,7 +102,7 @@ class KeyringSession(Home):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.daemon.wait(10)
-        self._bus.communicate(timeout=10)
+        self._bus.communicate(timeout=60)
 
     def unlock(self, password: str = PASSWORD) -> subprocess.Popen[str]:
         """Start the daemon with its collection unlocked, and wait until it is on the bus."""
@@ -113,7 +113,7 @@ class KeyringSession(Home):
         assert daemon.stdin is not None
         daemon.stdin.write(password)
         daemon.stdin.close()
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while self.owner() != daemon.pid:
             assert time.monotonic() < end, "gnome-keyring did not come onto the bus"
             time.sleep(0.02)
@@ -138,6 +138,6 @@ class KeyringSession(Home):
     def _call(self, name: str, path: str, method: str, *arguments: str) -> str:
         command = ["dbus-send", "--session", "--print-reply", f"--dest={name}", path, method, *arguments]
         done = subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, check=False, timeout=10
+            command, env=self.environment, capture_output=True, text=True, check=False, timeout=60
         )  # fmt: skip
         return done.stdout

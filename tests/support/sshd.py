@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-START_SECONDS = 10.0
+START_SECONDS = 60.0
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.support.bench import HeldClock
 
 
-async def until(predicate: Callable[[], object], deadline: float = 10.0) -> None:
+async def until(predicate: Callable[[], object], deadline: float = 60.0) -> None:
     """Wait until something is so; fail after `deadline` seconds."""
     end = time.monotonic() + deadline
     while not predicate():

@@ -173,4 +173,4 @@ async def test_r_on_the_page_has_every_check_look_now(tmp_path: Path, clock: Hel
             live.mx.says = [Reading(CheckState.FAIL, "third value")]
             await pilot.press("r")
             await until(lambda: live.mx.asked[-1])
-            await until(lambda: "third value" in shown(app), deadline=15)
+            await until(lambda: "third value" in shown(app))

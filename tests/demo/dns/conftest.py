@@ -76,7 +76,7 @@ async def ask(
     if not recursion:
         query.flags &= ~dns.flags.RD
     over = dns.asyncquery.tcp if tcp else dns.asyncquery.udp
-    return await over(query, where[0], port=where[1], timeout=5)
+    return await over(query, where[0], port=where[1], timeout=30)
 
 
 def records(message: dns.message.Message) -> set[str]:

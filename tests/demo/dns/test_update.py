@@ -26,7 +26,7 @@ def update(secret: str | None = SECRET, *, key: str = "rehearsal") -> dns.update
 
 async def send(server: Authoritative, message: dns.update.UpdateMessage) -> dns.rcode.Rcode:
     """Send an update and give the code of the reply, whose signature is checked."""
-    return (await dns.asyncquery.tcp(message, server.address, port=server.port, timeout=5)).rcode()
+    return (await dns.asyncquery.tcp(message, server.address, port=server.port, timeout=30)).rcode()
 
 
 async def mx(server: Authoritative) -> set[str]:

@@ -144,7 +144,7 @@ class Mail:
         return [*answers[1:3], answers[4]]
 
 
-async def until(holds: Callable[[], object], seconds: float = 10) -> None:
+async def until(holds: Callable[[], object], seconds: float = 60) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 -- files and logs tell nobody
