@@ -85,7 +85,7 @@ async def test_first_uses_at_once_make_one_connection(own_server: Sshd, own_file
 
 async def test_signal_is_sent_while_all_slots_are_taken(files: SshFiles) -> None:
     """Stopping a job does not wait for a free channel, and a ninth job waits for one and is refused in the end."""
-    shell = ssh_shell(files, answer_timeout=1.0)
+    shell = ssh_shell(files, answer_timeout=4.0)
     jobs = [await shell.start("sleep 600", lambda _: None) for _ in range(8)]
     with pytest.raises(HostError, match="busy"):
         await shell.start(":", lambda _: None)

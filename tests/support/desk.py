@@ -48,7 +48,7 @@ class Desk:
         """Type lines."""
         os.write(self._typing, "".join(f"{line}\n" for line in lines).encode())
 
-    async def hear(self, pattern: str, seconds: float = 20.0) -> str:
+    async def hear(self, pattern: str, seconds: float = 60.0) -> str:
         """Wait for the next line in which the pattern is found."""
         try:
             async with asyncio.timeout(seconds):
