@@ -139,6 +139,7 @@ def effective(state: RunState, action: Action) -> Action:
         cwd=put(action.cwd),
         expect=put(action.expect),
         dry_run=put(action.dry_run),
+        recheck=put(action.recheck),
         when=put(action.when),
         verifies=tuple(replace(v, text=put(v.text), cwd=put(v.cwd), expect=put(v.expect)) for v in action.verifies),
         undos=tuple(replace(u, text=put(u.text), cwd=put(u.cwd)) for u in action.undos),
@@ -247,7 +248,8 @@ def _system_holds(state: RunState, action: Action) -> list[Hold]:
 
 def _text_holds(state: RunState, action: Action, now: Action) -> list[Hold]:
     found: list[Hold] = []
-    parts = [action.text, action.cwd, action.expect, action.dry_run, *(o.text for o in action.outputs)]
+    parts = [action.text, action.cwd, action.expect, action.dry_run, action.recheck]
+    parts += [o.text for o in action.outputs]
     for proof in action.verifies:
         parts += [proof.text, proof.cwd, proof.expect]
     for undo in action.undos:

@@ -33,9 +33,11 @@ AGAIN = frozenset({Status.FAILED, Status.STOPPED, Status.UNKNOWN, Status.NOT_RUN
 RERUN_WORD = "rerun"
 """What must be typed instead of `y` after an unknown outcome (ARCHITECTURE.md, key r)."""
 
-NOT_BUILT = {
-    Verb.RECHECK: "recheck is not built yet",
-}
+RECHECKED = frozenset({Status.UNKNOWN, Status.FAILED, Status.STOPPED})
+"""States in which it may be asked on the host how the action stands there."""
+
+STILL_LOOKED = frozenset({HoldCode.GATE, HoldCode.NEEDS})
+"""What holds an action back, and not a look at how it stands."""
 
 
 def allowed(state: RunState, action_id: str, *, read_only: bool = False) -> Mapping[Verb, str]:
@@ -46,7 +48,7 @@ def allowed(state: RunState, action_id: str, *, read_only: bool = False) -> Mapp
     action = state.runbook.action(action_id)
     if action is None:
         nothing = "no step is chosen"
-        found = {verb: NOT_BUILT.get(verb, "" if verb is Verb.NOTE else nothing) for verb in Verb}
+        found = {verb: "" if verb is Verb.NOTE else nothing for verb in Verb}
         found[Verb.RELOAD] = "this run was opened read-only" if read_only else _why_not_reload(state)
         return found
     refused = {
@@ -62,7 +64,7 @@ def allowed(state: RunState, action_id: str, *, read_only: bool = False) -> Mapp
         Verb.RELOAD: _why_not_reload(state),
         Verb.STOP: "" if state.running else "nothing is running",
         Verb.NOTE: "",
-        **NOT_BUILT,
+        Verb.RECHECK: _why_not_recheck(state, action),
     }
     if read_only:
         closed = "this run was opened read-only"
@@ -155,6 +157,19 @@ def _why_not_undo(state: RunState, action: Action) -> str:
     if not has_way_back(state, action):
         return "the runbook names no way back for it"
     return ""
+
+
+def _why_not_recheck(state: RunState, action: Action) -> str:
+    if busy := why_busy(state, action):
+        return busy
+    if not action.recheck:
+        return "the runbook names no recheck for it"
+    if why := _not_here(state, action):
+        return why
+    if (status := state.of(action.id).status) not in RECHECKED:
+        return f"it is {word(status)}; a recheck is for what failed, was stopped or is unknown"
+    found = [h for h in holds(state, action) if h.code not in STILL_LOOKED and not _asked_on_connecting(h)]
+    return "held: " + "; ".join(h.why for h in found) if found else ""
 
 
 def _ran(state: RunState, action: Action) -> list[Attempt]:

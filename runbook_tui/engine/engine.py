@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from runbook_tui.core.feed import Feed
     from runbook_tui.core.markdown.drift import Drift
     from runbook_tui.core.model import Runbook
+    from runbook_tui.core.recheck import Recheck
     from runbook_tui.ports import Clock, Journal, Net, OutputStore, RunbookSource, Secrets, ShellFactory
 
 READ_ONLY = "this run was opened read-only"
@@ -338,6 +339,26 @@ class Engine:
             return
         self._recorder.intend(ev.MarkedDone(action=action_id, note=note, by=self._opening.operator))
         self._close_when_settled()
+
+    async def recheck(self, action_id: str) -> Recheck:
+        """Run the read-only command that tells how the action stands on its host, and record what it said.
+
+        It changes no state: whether the action is done is for the operator to say.
+
+        Raises:
+            Refused: the verb is not allowed now, or nobody agreed to contact hosts.
+            HostError: the host cannot be reached or is not the one it should be; nothing ran.
+        """
+        self._require(action_id, Verb.RECHECK)
+        if not self.consented:
+            raise Refused("nothing is contacted before you agreed to it", hint="Agree on the start screen first.")
+        await self._ask_systems(action_id, Verb.RECHECK)
+        said = await self._proposer.recheck(self.state, action_id)
+        said = replace(said, output=self._known.output(said.output))
+        if self._left:
+            raise Refused("the run is being left")
+        self._recorder.happened(ev.Noted(action=action_id, text=said.text, by=self._opening.operator))
+        return said
 
     async def override(self, action_id: str, reason: str) -> None:
         """Let an action through every gate that is open: the operator looked, and says what was seen.

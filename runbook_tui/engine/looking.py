@@ -1,13 +1,15 @@
-"""Read-only looks at a host while a confirmation is built: a script with a time limit, and an action's dry run."""
+"""Read-only looks at a host: a script with a time limit, an action's dry run before it and its recheck after it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runbook_tui.core.errors import HostError
 from runbook_tui.core.proposal import DryRun
+from runbook_tui.core.recheck import Recheck
 from runbook_tui.core.script import wrap
 from runbook_tui.core.text import Cleaner
 from runbook_tui.ports import OutcomeUnknownError
@@ -15,7 +17,7 @@ from runbook_tui.ports import OutcomeUnknownError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runbook_tui.core.model import Action
+    from runbook_tui.core.model import Action, HostName
     from runbook_tui.ports import Ended, Job, Shell
 
 READ_TIMEOUT = 30.0
@@ -90,6 +92,33 @@ def _cleaned(raw: bytes) -> str:
     return "".join(f"{line.text}\n" for line in (*lines, *([last] if last else [])))
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a read-only command of the runbook said: its output, its exit status if it has one, its end in words."""
+
+    output: str
+    exit: int | None
+    how: str
+
+
+async def _see(shell: Shell, command: str, cwd: str) -> Seen:
+    """Run a read-only command of the runbook.
+
+    Raises:
+        HostError: the host cannot be reached; nothing ran.
+    """
+    kept = Ends()
+    try:
+        ended = await look(shell, wrap(command, cwd), kept.take)
+    except OutcomeUnknownError as error:
+        return Seen("", None, f"the link broke: {error}")
+    if ended is None:
+        return Seen(kept.text(), None, f"it took longer than {READ_TIMEOUT:.0f} s")
+    if ended.exit is not None:
+        return Seen(kept.text(), ended.exit, f"exit status {ended.exit}")
+    return Seen(kept.text(), None, ended.lost or f"ended by signal {ended.signal}")
+
+
 async def dry_run(shell: Shell, action: Action) -> DryRun:
     """Run the action's `dry-run=` on its host; `action` has its literals resolved.
 
@@ -98,15 +127,15 @@ async def dry_run(shell: Shell, action: Action) -> DryRun:
     Raises:
         HostError: the host cannot be reached; nothing ran.
     """
-    kept = Ends()
-    try:
-        ended = await look(shell, wrap(action.dry_run, action.cwd), kept.take)
-    except OutcomeUnknownError as error:
-        return DryRun(action.dry_run, "", f"the link broke: {error}", well=False)
-    if ended is None:
-        how, well = f"it took longer than {READ_TIMEOUT:.0f} s", False
-    elif ended.exit is not None:
-        how, well = f"exit status {ended.exit}", ended.exit in action.exits | {0}
-    else:
-        how, well = ended.lost or f"ended by signal {ended.signal}", False
-    return DryRun(action.dry_run, kept.text(), how, well=well)
+    seen = await _see(shell, action.dry_run, action.cwd)
+    return DryRun(action.dry_run, seen.output, seen.how, well=seen.exit in action.exits | {0})
+
+
+async def recheck(shell: Shell, host: HostName, action: Action) -> Recheck:
+    """Run the action's `recheck=` on its host; `action` has its literals resolved.
+
+    Raises:
+        HostError: the host cannot be reached; nothing ran.
+    """
+    seen = await _see(shell, action.recheck, action.cwd)
+    return Recheck(host, action.recheck, seen.output, seen.how, seen.exit, withheld=action.no_log)

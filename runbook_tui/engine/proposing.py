@@ -17,10 +17,11 @@ from runbook_tui.core.script import wrap
 from runbook_tui.core.settle import effective
 from runbook_tui.core.text import clean_line
 from runbook_tui.core.verbs import RERUN_WORD, number_of, passed_no_return, word
-from runbook_tui.engine.looking import READ_TIMEOUT, dry_run, look
+from runbook_tui.engine.looking import READ_TIMEOUT, dry_run, look, recheck
 from runbook_tui.ports import OutcomeUnknownError
 
 if TYPE_CHECKING:
+    from runbook_tui.core.recheck import Recheck
     from runbook_tui.engine.connections import Connections
     from runbook_tui.ports import Clock, Identity
 
@@ -57,6 +58,9 @@ class Proposer:
             if now.dry_run and now.kind in {ActionKind.COMMAND, ActionKind.FILE} and now.host is not None:
                 what = " ".join(now.dry_run.split())
                 lines.append(f"run on {now.host}, before {number_of(state, now.id)} is confirmed: {what}")
+            if now.recheck and now.kind in {ActionKind.COMMAND, ActionKind.FILE} and now.host is not None:
+                what = " ".join(now.recheck.split())
+                lines.append(f"run on {now.host}, when you ask how {number_of(state, now.id)} stands: {what}")
         return lines
 
     async def propose(self, state: RunState, action_id: str, verb: Verb, edited: str | None) -> Proposal:
@@ -157,6 +161,15 @@ class Proposer:
 
     async def _dry_run(self, identity: Identity, action: Action) -> DryRun | None:
         return await dry_run(self._connections.shell(identity.host), action) if action.dry_run else None
+
+    async def recheck(self, state: RunState, action_id: str) -> Recheck:
+        """Ask the action's host how the action stands there; Engine.recheck has the errors."""
+        written = state.runbook.action(action_id)
+        if written is None:
+            raise Refused("no step is chosen")
+        action = effective(state, written)
+        identity = await self._identity(action)
+        return await recheck(self._connections.shell(identity.host), identity.host, action)
 
     async def _look(self, host: HostName, script: str, path: str) -> filestep.FileSeen:
         """Run a read-only script and understand its answer."""

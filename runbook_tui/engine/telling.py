@@ -41,7 +41,7 @@ class Telling:
 
 def _texts(action: Action) -> Iterator[str]:
     """Give everything of an action that is sent to a host, or looked for in what one says."""
-    yield from (action.text, action.dry_run, action.expect)
+    yield from (action.text, action.dry_run, action.recheck, action.expect)
     if action.file is not None:
         yield from (str(action.file.path), action.file.validate)
     for proof in action.verifies:

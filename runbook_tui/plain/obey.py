@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from runbook_tui.core.errors import Refused
 from runbook_tui.core.events import Settlement
-from runbook_tui.core.run import Verb
 from runbook_tui.core.text import clean_line
 from runbook_tui.plain import show
 from runbook_tui.plain.words import USAGE, Order, Word
@@ -17,10 +16,6 @@ from runbook_tui.saving import write_new
 if TYPE_CHECKING:
     from runbook_tui.engine import Engine
     from runbook_tui.plain.lines import Output
-
-_NOT_BUILT = {
-    Word.RECHECK: Verb.RECHECK,
-}
 
 _NAMED = {"os": Settlement.OS, "when": Settlement.WHEN, "alt": Settlement.ALT}
 """What is settled by its own word, unless the runbook has a literal of that name."""
@@ -60,8 +55,6 @@ async def obey(engine: Engine, out: Output, order: Order, action: str) -> None:
             _say(out, show.verbs())
         case Word.TAKEOVER:
             raise Refused("taking over a host's lock is not built yet; no locks are taken on hosts")
-        case Word.RECHECK as word:
-            raise Refused(engine.allowed(action)[_NOT_BUILT[word]] or "it is not built yet")
         case word:
             raise AssertionError(word)
 

@@ -159,6 +159,8 @@ class Session:
                 await self._roll_back(order.rest)
             elif order.word is Word.RELOAD:
                 await self._reload()
+            elif order.word is Word.RECHECK:
+                await self._recheck()
             elif order.word in ASKING:
                 await self._ask(order)
             elif order.word is Word.GO:
@@ -221,6 +223,20 @@ class Session:
         finally:
             self._asking, self._to_ask = False, 0
         self._follow_cursor()
+
+    async def _recheck(self) -> None:
+        """Say what the step's recheck says; where that is done, `yes` as the next line marks it so."""
+        action = self._cursor
+        said = await self._engine.recheck(action)
+        number = number_of(self._engine.state, action)
+        self._say(show.recheck(said, number))
+        if not said.done or self._engine.allowed(action)[Verb.DONE]:
+            return
+        self._out.line(f"{number} asks: type yes to mark it done with that as the note; any other line does not")
+        if await self._next() != "yes":
+            self._out.line(f"{number} not marked done: that was not the answer")
+            return
+        await self._engine.mark_done(action, said.note)
 
     async def _reload(self) -> None:
         """Show what the edited file would change, and adopt it when the next line is `yes`."""

@@ -12,7 +12,7 @@ from runbook_tui.core.model import ActionKind, HoldCode
 from runbook_tui.core.proposal import YES
 from runbook_tui.core.run import SETTLED, Status
 from runbook_tui.core.text import clean, clean_line
-from runbook_tui.core.verbs import RERUN_WORD, number_of, progress, step_word, why_held, word
+from runbook_tui.core.verbs import RECHECKED, RERUN_WORD, number_of, progress, step_word, why_held, word
 from runbook_tui.plain.words import USAGE, Word
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from runbook_tui.checks.view import CheckView
     from runbook_tui.core.model import Action, Step
     from runbook_tui.core.proposal import Proposal
+    from runbook_tui.core.recheck import Recheck
     from runbook_tui.core.run import CheckReading, RunState
     from runbook_tui.engine import Activity, HostView
     from runbook_tui.engine.reloading import Reload
@@ -105,6 +106,8 @@ def here(state: RunState, action: Action, word_: str) -> list[str]:
         lines.append(f"{number} optional: skip alone leaves it out")
     lines += [f"{number} {lifts}" for code, lifts in LIFTS.items() if any(hold.code is code for hold in held)]
     lines += [f"{number} {reopened_gate(gate, said)}" for gate, said in reopened(state, action)]
+    if action.recheck and mine.status in RECHECKED:
+        lines.append(f"{number} recheck asks on the host how it stands there")
     if mine.status is Status.UNKNOWN:
         lines.append(f"{number} how it ended is not known; retry asks for {RERUN_WORD}, done NOTE says you looked")
     return lines
@@ -170,6 +173,13 @@ def proposal(asked: Proposal) -> list[str]:
     lines += [f"{number} warning: {clean_line(warning)}" for warning in asked.other_warnings]
     lines.append(f"{number} asks: type {clean_line(wanted(asked))} to run it; any other line does not")
     return lines
+
+
+def recheck(said: Recheck, number: str) -> list[str]:
+    """Give what a recheck said: where, its command, its output, how it ended, and what that means."""
+    lines = _many(number, f"recheck on {clean_line(said.host)}", said.command)
+    lines += _many(number, "recheck |", said.output)
+    return [*lines, f"{number} recheck ended: {clean_line(said.ended)}", f"{number} {said.verdict}"]
 
 
 def wanted(asked: Proposal) -> str:

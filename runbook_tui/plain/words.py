@@ -39,7 +39,7 @@ class Word(StrEnum):
 AT_ONCE = frozenset({Word.STOP, Word.STATUS, Word.CHECKS, Word.NOTE, Word.HELP})
 """What acts while an action runs; every other line waits until it has ended."""
 
-ASKING = frozenset({Word.CONFIRM, Word.RETRY, Word.EDIT, Word.UNDO, Word.ROLLBACK, Word.RELOAD})
+ASKING = frozenset({Word.CONFIRM, Word.RETRY, Word.EDIT, Word.UNDO, Word.ROLLBACK, Word.RELOAD, Word.RECHECK})
 """What prints a confirmation and takes the next line as its answer."""
 
 USAGE = {
@@ -61,7 +61,7 @@ USAGE = {
     Word.ACCEPT: ("accept", "I read it, it is right"),
     Word.OVERRIDE: ("override REASON", "let a held step through its gates, and say what you saw"),
     Word.RELOAD: ("reload", "show what the edited runbook file changes, then ask whether to adopt it"),
-    Word.RECHECK: ("recheck", "find out how it ended"),
+    Word.RECHECK: ("recheck", "ask on the host how it stands there; when that says done, ask whether to mark it so"),
     Word.ROLLBACK: ("rollback STEP", "undo what was done from that step on, the last first, each confirmed"),
     Word.HOSTS: ("hosts", "the hosts, their keys and links"),
     Word.TRUST: ("trust HOST FINGERPRINT", "accept the key that host shows"),
@@ -77,7 +77,8 @@ USAGE = {
 """How each verb is written, and what it does."""
 
 _ALONE = frozenset({
-    Word.CONFIRM, Word.RETRY, Word.UNDO, Word.RELOAD, Word.ACCEPT, Word.HOSTS, Word.STATUS, Word.HELP, Word.QUIT,
+    Word.CONFIRM, Word.RETRY, Word.UNDO, Word.RELOAD, Word.RECHECK, Word.ACCEPT, Word.HOSTS, Word.STATUS,
+    Word.HELP, Word.QUIT,
 })  # fmt: skip
 _WITH_TEXT = frozenset({
     Word.ROLLBACK, Word.OVERRIDE, Word.EDIT, Word.DONE, Word.NOTE, Word.SET, Word.TRUST, Word.EXPORT,

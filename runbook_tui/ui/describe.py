@@ -186,7 +186,7 @@ def action_body(seen: Seen, action: Action, width: int) -> Content:
     now = effective(seen.state, action)
     if (secret := seen.state.telling.get(action.id)) is not None:
         hidden = f"(not shown: it has the secret {secret} in it)"
-        now = replace(now, text=hidden, verifies=(), undos=(), outputs=(), expect="", dry_run="")
+        now = replace(now, text=hidden, verifies=(), undos=(), outputs=(), expect="", dry_run="", recheck="")
     lines = []
     if now.kind is ActionKind.WAIT:
         what = f"wait {took(now.wait_for)}" if now.wait_for else "wait until its gates are so"
@@ -204,6 +204,8 @@ def action_body(seen: Seen, action: Action, width: int) -> Content:
         lines.append(fact("way back", way_back(seen.state, now), width))
     if now.dry_run and now.kind in {ActionKind.COMMAND, ActionKind.FILE}:
         lines.append(fact("dry run", untrusted(now.dry_run.strip()), width))
+    if now.recheck and now.kind in {ActionKind.COMMAND, ActionKind.FILE}:
+        lines.append(fact("recheck", untrusted(now.recheck.strip()), width))
     if now.checks and now.kind in {ActionKind.COMMAND, ActionKind.FILE}:
         names = untrusted_line(" and ".join(now.checks), "bold")
         lines.append(fact("then", Content.assemble(names, " must turn green"), width))
@@ -299,6 +301,7 @@ def advice(status: Status, refused: Mapping[str, str]) -> str:
     if status not in RESULTS:
         return ""
     ways = " · ".join(text for key, text in WAYS_ON if not refused.get(key))
+    look = "" if refused.get("recheck") else "k recheck looks on the host how it stands there. "
     if status is Status.UNKNOWN:
-        return f"Look on the host first how it stands there. Then: {ways}"
-    return ways
+        look = look or "Look on the host first how it stands there. "
+    return f"{look}Then: {ways}" if look else ways

@@ -21,6 +21,7 @@ from runbook_tui.ui.screens.dialogs import BusyScreen, ErrorScreen, MessageScree
 from runbook_tui.ui.screens.edit import EditScreen
 from runbook_tui.ui.screens.files import ExportScreen, SaveScreen
 from runbook_tui.ui.screens.leaving import KillScreen, LeaveScreen, StopScreen
+from runbook_tui.ui.screens.recheck import RecheckSaidScreen, RecheckScreen
 from runbook_tui.ui.screens.reload import ReloadScreen
 from runbook_tui.ui.screens.rollback import RollbackScreen
 from runbook_tui.ui.screens.secret import SecretScreen
@@ -251,6 +252,22 @@ class Flows:
         note = await self.ask(ReasonScreen(heading, question, ok="Mark it done"))
         if note is not None:
             await self._engine.mark_done(action.id, note)
+
+    async def recheck(self, action: Action) -> None:
+        """Show what the step's own recheck says; where it says done, a `y` marks it so with that as the note."""
+        if not await self._consented():
+            return
+        now = effective(self._engine.state, action)
+        where = describe.host(now.host or LOCAL, self._engine.state.hosts)
+        what = Content.assemble("looking on ", where, " how it stands there …")
+        said = await self._patiently(self._engine.recheck(action.id), what)
+        if said is None:
+            return
+        heading = self._heading("Recheck", action)
+        if not said.done or self._engine.allowed(action.id)[Verb.DONE]:
+            await self.ask(RecheckSaidScreen(heading, said))
+        elif await self.ask(RecheckScreen(heading, said, self._app.rhythm, final=action.no_return)) is not None:
+            await self._engine.mark_done(action.id, said.note)
 
     async def override(self, action: Action) -> None:
         """Answer every open gate of the action with what the operator saw."""

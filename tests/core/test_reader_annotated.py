@@ -229,7 +229,6 @@ _EXAMPLES = {
     "alt": "sh {.run host=old alt=distro:debian}",
     "when": 'sh {.run host=old when="x"}',
     "dry-run": 'sh {.run host=old dry-run="true"}',
-    "recheck": 'sh {.run host=old recheck="true"}',
     ".secret": "text /x {.file .secret host=old mode=create}",
     ".two": "sh {.run .two host=old}",
     ".session": "sh {.session host=old}",
@@ -243,6 +242,17 @@ def test_what_is_not_built_holds_its_action(item: str) -> None:
     action = only(annotated(step(fence("x", _EXAMPLES[item]))))
     assert [(h.code, h.subject) for h in action.holds] == [(HoldCode.UNSUPPORTED, item)]
     assert "not built yet" in action.holds[0].why
+
+
+def test_a_recheck_is_read_and_never_the_command_itself() -> None:
+    """It is the action's own, or its item comment's; one that would run the command again is an error at its place."""
+    info = 'sh {.run host=old recheck="test -d /srv"}'
+    action = only(annotated(step(fence("mkdir /srv", info))))
+    assert (action.recheck, action.holds) == ("test -d /srv", ())
+    (problem,) = annotated(step(fence("test -d /srv", info))).errors
+    assert (problem.code, problem.line, problem.column) == ("recheck-runs-it", 17, 23)
+    (problem,) = annotated("# P\n\n- a <!-- step: .manual recheck=true -->\n").errors
+    assert (problem.code, problem.message) == ("misplaced", "recheck does nothing on a .manual")
 
 
 def test_what_is_not_built_on_a_proof_holds_its_action() -> None:

@@ -8,7 +8,6 @@ from runbook_tui.core import events as ev
 from runbook_tui.core.model import Action, ActionKind, FileChange, FileMode, Runbook
 from runbook_tui.core.run import RunState, Status, Verb
 from runbook_tui.core.verbs import (
-    NOT_BUILT,
     allowed,
     has_way_back,
     next_action,
@@ -18,7 +17,7 @@ from runbook_tui.core.verbs import (
     why_held,
     word,
 )
-from tests.core.builders import Stamper, a_runbook, a_step, an_action, an_undo, begun, confirmed, ran
+from tests.core.builders import Stamper, a_literal, a_runbook, a_step, an_action, an_undo, begun, confirmed, ran
 
 FIRST = an_action("s-1", step="s", undos=(an_undo(),))
 SECOND = an_action("s-2", step="s")
@@ -115,10 +114,38 @@ def test_verbs(events: list[ev.Event], action: str, verb: Verb, why: str) -> Non
 
 @pytest.mark.parametrize("action", [*(a.id for a in RUNBOOK.actions()), ""])
 def test_every_verb_has_an_answer(action: str) -> None:
-    """No verb is missing from the answer, and what is not built says so."""
-    answers = allowed(after(), action)
-    assert set(answers) == set(Verb)
-    assert all(answers[verb] == why for verb, why in NOT_BUILT.items())
+    """No verb is missing from the answer."""
+    assert set(allowed(after(), action)) == set(Verb)
+
+
+IN_DOUBT = [*begun("c"), ev.Lost(action="c", attempt="mail-1-1", why="cut")]
+RECHECKS: list[tuple[list[ev.Event], str]] = [
+    ([], "it is to do; a recheck is for"),
+    (begun("c"), "it is running"),
+    (ran("c"), "it is done; a recheck is for"),
+    (ran("c", exit_status=1), ""),
+    ([*begun("c"), ev.Stopped(action="c", attempt="mail-1-1", what="TERM", exit=143, signal="", seconds=1.0)], ""),
+    (IN_DOUBT, ""),
+    ([*IN_DOUBT, ev.Skipped(action="c", reason="r", by="ada")], "it is skipped"),
+    ([*IN_DOUBT, *begun("other", "mail-1-2")], "1.2 is running; one thing"),
+]
+
+
+@pytest.mark.parametrize(("events", "why"), RECHECKS)
+def test_a_recheck_is_for_what_is_in_doubt(events: list[ev.Event], why: str) -> None:
+    """It is allowed once an attempt failed, was stopped or is unknown, and while nothing runs."""
+    reason = allowed(after(*events, runbook=a_runbook(an_action("c", recheck="true"), OTHER)), "c")[Verb.RECHECK]
+    assert why in reason
+    assert bool(why) is bool(reason)
+
+
+def test_a_recheck_has_to_be_named_and_whole() -> None:
+    """Without one there is nothing to run, and a value it lacks holds it; a gate or a need does not."""
+    assert "names no recheck" in allowed(after(*IN_DOUBT, runbook=a_runbook(an_action("c"))), "c")[Verb.RECHECK]
+    lacking = a_runbook(an_action("c", recheck="ls VALUE"), literals=[a_literal("VALUE")])
+    assert "VALUE has no value yet" in allowed(after(*IN_DOUBT, runbook=lacking), "c")[Verb.RECHECK]
+    waiting = a_runbook(an_action("c", recheck="true", gates=("mx",), needs=("other",)), OTHER)
+    assert allowed(after(*IN_DOUBT, runbook=waiting), "c")[Verb.RECHECK] == ""
 
 
 def test_read_only_refuses_everything() -> None:

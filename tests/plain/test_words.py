@@ -51,7 +51,8 @@ def test_only_five_verbs_act_while_an_action_runs() -> None:
 
 def test_the_verbs_that_ask_are_those_that_run_something() -> None:
     """Whatever runs something asks first."""
-    assert {word for word in Word if asks(f" {word} x")} == {"confirm", "retry", "edit", "undo", "rollback", "reload"}
+    asking = {"confirm", "retry", "edit", "undo", "rollback", "reload", "recheck"}
+    assert {word for word in Word if asks(f" {word} x")} == asking
 
 
 def test_every_verb_is_explained() -> None:

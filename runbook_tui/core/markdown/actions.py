@@ -188,6 +188,7 @@ def _merged(draft: ActionDraft, step: DraftStep, context: Context) -> ActionDraf
     classes = {*draft.shared.classes, *draft.own.classes}
     host, why, holds = _host(draft, step, context)
     holds += [h for h in (*not_built(draft.shared), *not_built(draft.own)) if h not in holds]
+    _check_recheck(draft, merged, context)
     draft.action = replace(
         draft.action,
         host=host,
@@ -215,6 +216,16 @@ def _merged(draft: ActionDraft, step: DraftStep, context: Context) -> ActionDraf
         holds=tuple(holds),
     )
     return draft
+
+
+def _check_recheck(draft: ActionDraft, merged: Mapping[str, str], context: Context) -> None:
+    """Note a recheck that is the command itself: asking how it ended would run it a second time."""
+    recheck = merged.get("recheck", "").strip()
+    if recheck and recheck == draft.action.text.strip():
+        source = draft.own if "recheck" in draft.own.values else draft.shared
+        hint = "write a read-only command that exits with 0 when the step is done"
+        message = "recheck is the command itself, so it would run a second time"
+        context.error(source.line, source.column("recheck"), "recheck-runs-it", message, hint)
 
 
 def _host(draft: ActionDraft, step: DraftStep, context: Context) -> tuple[HostName | None, str, list[Hold]]:

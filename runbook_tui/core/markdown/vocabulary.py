@@ -29,7 +29,6 @@ NOT_BUILT = {
     "user": "running as another user is not built yet",
     "secret": "secrets on standard input are not built yet",
     "rebinds": "moving an address to another host is not built yet",
-    "recheck": "recheck is not built yet",
     ".secret": "secret files are not built yet",
     ".two": "asking a second person is not built yet",
     ".session": "sessions are not built yet",

@@ -87,7 +87,9 @@ def _record_lines(state: RunState, record: ev.Record) -> list[str]:
                 [f"**Done by hand**, {when}, {plain(e.by)}: {plain(e.note)}", *_left(state, e.action, record)]
             )
         case ev.Noted() as e:
-            return quoted([f"Note of {plain(e.by)}, {when}: {plain(e.text)}"])
+            first, _, more = e.text.partition("\n")
+            said = quoted([f"Note of {plain(e.by)}, {when}: {plain(first)}"])
+            return [*said, "", *fence(more)] if more.strip() else said
         case ev.Settled() as e:
             subject = f" of {plain(e.subject)}" if e.what == ev.Settlement.OS else ""
             return quoted([f"Settled {when}: {plain(e.what)}{subject} is {code(e.value)}."])

@@ -329,6 +329,8 @@ class MainScreen(Panes):
                 flows.start(flows.skip(action))
             case "override":
                 flows.start(flows.override(action))
+            case "recheck":
+                flows.start(flows.recheck(action))
             case "done":
                 flows.start(flows.done(action))
             case "settle":
