@@ -10,6 +10,7 @@ import asyncssh
 
 from runbook_tui.adapters.detached import DetachedJobs
 from runbook_tui.adapters.ssh_connection import Connection, open_connection
+from runbook_tui.adapters.ssh_credentials import Person
 from runbook_tui.adapters.ssh_errors import ConnectError
 from runbook_tui.adapters.ssh_target import SshSettings, Target, resolve
 from runbook_tui.adapters.stream import Stream, StreamJob, answer_of, ask
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runbook_tui.core.model import Host
+    from runbook_tui.ports import Asker
 
 SILENCE = 1.0
 """Seconds without output, after its end, that end a job whose output a daemon keeps open; a slow link needs time."""
@@ -33,9 +35,12 @@ REFUSED_PAUSES = (0.05, 0.2, 0.5)
 
 
 class SshShell:
-    """`/bin/sh` on one host. Nothing is contacted before the first `connect`, `start` or `signal_group`."""
+    """`/bin/sh` on one host. Nothing is contacted before the first `connect`, `start` or `signal_group`.
 
-    def __init__(self, host: Host, pin: HostKey | None, settings: SshSettings) -> None:
+    `asker` gives what a login wants beside keys; without one the keys must do.
+    """
+
+    def __init__(self, host: Host, pin: HostKey | None, settings: SshSettings, asker: Asker | None = None) -> None:
         self._host = host
         self._pin = pin
         self._settings = settings
@@ -43,7 +48,9 @@ class SshShell:
         self._offered: HostKey | None = None
         self._connection: Connection | None = None
         self._identity: Identity | None = None
-        self._connecting = asyncio.Lock()
+        self._person = Person(asker, host.name)
+        self._connecting: asyncio.Task[Identity] | None = None
+        self._waiting = 0
         self._slots = asyncio.Semaphore(MAX_JOBS)
         self._jobs = DetachedJobs(self, f"{host.name} ({host.ssh})", settings.answer_timeout, settings.sh)
         self._signals = asyncio.Semaphore(1)
@@ -56,7 +63,7 @@ class SshShell:
     @property
     def link(self) -> Link:
         """The state of the connection as last seen."""
-        return self._link
+        return Link.ASKING if self._person.asking else self._link
 
     @property
     def offered_key(self) -> HostKey | None:
@@ -74,20 +81,41 @@ class SshShell:
         self._offered = None
 
     async def connect(self) -> Identity:
-        """Connect if not connected, and say who is there; see `ports.Shell`."""
-        async with self._connecting:
-            if self._connection and self._identity and self._link is Link.UP:
-                return self._identity
-            await self._drop(Link.CONNECTING)
-            self._offered = None
-            try:
-                self._connection = await self._open_connection()
-                self._identity = await self._identify(self._connection)
-            except BaseException:
-                await self._drop(self._link if self._link is not Link.CONNECTING else Link.DOWN)
-                raise
-            self._link = Link.UP
+        """Connect if not connected, and say who is there; see `ports.Shell`.
+
+        Who comes while a connection is being made waits for that one, and gets what becomes of it: nobody is asked
+        twice. Given up by all who waited, it ends, unless the person is being asked: their answer is not lost.
+        """
+        if self._connection and self._identity and self._link is Link.UP:
             return self._identity
+        if self._connecting is None or self._connecting.done():
+            self._connecting = asyncio.create_task(self._connect())
+            self._connecting.add_done_callback(_seen)
+        connecting = self._connecting
+        self._waiting += 1
+        try:
+            return await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise HostError(f"The connection to {self._who} was closed before it was made.") from None
+        finally:
+            self._waiting -= 1
+            if not self._waiting and not self._person.asking and not connecting.done():
+                await _end(connecting)
+
+    async def _connect(self) -> Identity:
+        await self._drop(Link.CONNECTING)
+        self._offered = None
+        try:
+            self._connection = await self._open_connection()
+            self._identity = await self._identify(self._connection)
+        except BaseException:
+            await self._drop(self._link if self._link is not Link.CONNECTING else Link.DOWN)
+            raise
+        self._link = Link.UP
+        return self._identity
 
     async def start(self, script: str, sink: Callable[[bytes], None], stdin: bytes | None = None) -> StreamJob:
         """Run `script`; see `ports.Shell`."""
@@ -132,8 +160,9 @@ class SshShell:
 
     async def close(self) -> None:
         """Close the connection; what runs over there is not stopped by it."""
-        async with self._connecting:
-            await self._drop(Link.IDLE)
+        if self._connecting is not None:
+            await _end(self._connecting)
+        await self._drop(Link.IDLE)
 
     @property
     def _who(self) -> str:
@@ -150,7 +179,7 @@ class SshShell:
 
         opened: Connection | None = None
         try:
-            opened = await open_connection(target, self._pin, self._settings, on_lost)
+            opened = await open_connection(target, self._pin, self._settings, on_lost, self._person)
         except ConnectError as failed:
             self._link = failed.link
             self._offered = failed.offered
@@ -228,6 +257,16 @@ class SshShell:
         self._link = link
         if connection:
             await connection.close()
+
+
+def _seen(task: asyncio.Task[Identity]) -> None:
+    if not task.cancelled():
+        task.exception()  # told to those who wait for it, if any still do
+
+
+async def _end(task: asyncio.Task[Identity]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
 
 
 class _Session(asyncssh.SSHClientSession[bytes]):

@@ -12,7 +12,8 @@ import asyncssh
 from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
 
 from runbook_tui.adapters.known_hosts import KnownKeys, read_known_hosts
-from runbook_tui.adapters.ssh_errors import Attempt, ConnectError, host_key, unreachable
+from runbook_tui.adapters.ssh_credentials import Credentials
+from runbook_tui.adapters.ssh_errors import LOGIN_TIMEOUT, Attempt, ConnectError, host_key, unreachable
 from runbook_tui.adapters.ssh_login import Client, load_identities
 from runbook_tui.core.errors import HostError
 from runbook_tui.ports import HostKey, Link
@@ -20,6 +21,7 @@ from runbook_tui.ports import HostKey, Link
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runbook_tui.adapters.ssh_credentials import Person
     from runbook_tui.adapters.ssh_target import SshSettings, Target
 
 CLOSE_SECONDS = 2.0
@@ -52,9 +54,9 @@ class Connection:
 
 
 async def open_connection(
-    target: Target, pin: HostKey | None, settings: SshSettings, on_lost: Callable[[], None]
+    target: Target, pin: HostKey | None, settings: SshSettings, on_lost: Callable[[], None], person: Person
 ) -> Connection:
-    """Connect and log in.
+    """Connect and log in; `person` is asked for what no key gives.
 
     `pin` stands for all of known_hosts, revoked keys excepted, for the target itself; hops are always looked up.
 
@@ -65,12 +67,13 @@ async def open_connection(
     try:
         for hop in target.hops:
             try:
-                hops.append(await _open(hop, None, settings, hops[-1] if hops else None, on_lost))
+                via = hops[-1] if hops else None
+                hops.append(await _open(hop, None, settings, via, on_lost, person=person, jump=True))
             except ConnectError as failed:
                 # The key that was offered is the hop's, and must not be trusted for the target.
                 error = HostError(f"Jump host {hop.name}: {failed.error.title}", failed.error.detail, failed.error.hint)
                 raise ConnectError(error, failed.link) from failed
-        connection = await _open(target, pin, settings, hops[-1] if hops else None, on_lost)
+        connection = await _open(target, pin, settings, hops[-1] if hops else None, on_lost, person=person)
     except BaseException:
         for opened in reversed(hops):
             await opened.close()
@@ -80,27 +83,30 @@ async def open_connection(
 
 
 async def _open(
-    target: Target, pin: HostKey | None, settings: SshSettings, via: Connection | None, on_lost: Callable[[], None]
-) -> Connection:
+    target: Target, pin: HostKey | None, settings: SshSettings, via: Connection | None, on_lost: Callable[[], None],
+    *, person: Person, jump: bool = False,
+) -> Connection:  # fmt: skip
     known_hosts = read_known_hosts(settings.known_hosts_files)
     known = known_hosts.keys(target.name, 22 if target.alias_named else target.port)
     if pin is not None:
         known = KnownKeys((asyncssh.import_public_key(pin.key),), (), known.revoked)
-    identities = await load_identities(target)
-    client = Client(identities, on_lost)
-    attempt = Attempt(target, known, pin is not None, known_hosts.bad_lines, client, identities)
+    credentials = Credentials(person, target, settings.hold_timeout, settings.login_timeout, jump=jump)
+    identities = await load_identities(target, credentials)
+    connection = None
     try:
-        sock = None if via else await _tcp(target, settings.connect_timeout)
-        try:
-            connection = await _log_in(target, settings, attempt, via, sock)
-        except BaseException:
-            if sock:
-                sock.close()
-            raise
-    except (OSError, asyncssh.Error, ValueError) as error:
-        raise attempt.explain(error) from error
+        while connection is None:
+            client = Client(identities, credentials, on_lost)
+            attempt = Attempt(target, known, pin is not None, known_hosts.bad_lines, client, identities, credentials)
+            try:
+                connection = await _log_in(target, settings, attempt, via)
+            except (OSError, asyncssh.Error, ValueError) as error:
+                if not await credentials.unanswered():
+                    credentials.wrong()
+                    raise attempt.explain(error) from error
     finally:
         identities.close()
+        credentials.close()
+    await credentials.right()
     key = connection.get_server_host_key()
     if key is None:  # only with GSS key exchange, which is off
         connection.abort()
@@ -109,12 +115,30 @@ async def _open(
 
 
 async def _log_in(
+    target: Target, settings: SshSettings, attempt: Attempt, via: Connection | None
+) -> asyncssh.SSHClientConnection:
+    """Connect and log in; while the person is asked the time limit is the one for holding the line."""
+    sock = None if via else await _tcp(target, settings.connect_timeout)
+    limit = settings.login_timeout if sock else settings.connect_timeout + settings.login_timeout
+    try:
+        async with asyncio.timeout(limit) as attempt.credentials.pace:
+            return await _negotiate(target, settings, attempt, via, sock)
+    except TimeoutError:
+        if attempt.client.reached:
+            raise asyncssh.ConnectionLost(LOGIN_TIMEOUT) from None
+        raise
+    except BaseException:
+        if sock:
+            sock.close()
+        raise
+
+
+async def _negotiate(
     target: Target, settings: SshSettings, attempt: Attempt, via: Connection | None, sock: socket.socket | None
 ) -> asyncssh.SSHClientConnection:
     known = attempt.known
     revoked = {key.public_data for key in known.revoked}
     trusted = [key for key in known.hosts if key.public_data not in revoked]
-    limit = settings.connect_timeout + settings.login_timeout
     return await asyncssh.connect(
         target.address,
         target.port,
@@ -132,8 +156,8 @@ async def _log_in(
         gss_host=None,
         host_based_auth=False,
         encryption_algs=list(_CIPHERS),
-        connect_timeout=limit,
-        login_timeout=settings.login_timeout,
+        connect_timeout=None,
+        login_timeout=0,
         keepalive_interval=settings.keepalive_interval,
         keepalive_count_max=settings.keepalive_count_max,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import asyncssh
 
@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runbook_tui.adapters.known_hosts import BadLine, KnownKeys
+    from runbook_tui.adapters.ssh_credentials import Credentials
     from runbook_tui.adapters.ssh_login import Client, Identities
     from runbook_tui.adapters.ssh_target import Target
+
+
+LOGIN_TIMEOUT: Final = "The login took too long."
 
 
 class ConnectError(Exception):
@@ -46,19 +50,22 @@ class Attempt:
     bad_lines: Sequence[BadLine]
     client: Client
     identities: Identities
+    credentials: Credentials
 
     def explain(self, error: Exception) -> ConnectError:
         """Say why `error` kept us from connecting."""
         match error:
+            case asyncssh.DisconnectError() if self.credentials.given_up or self.credentials.wants_change:
+                return self._login()
             case asyncssh.HostKeyNotVerifiable():
                 return self._host_key(error)
             case asyncssh.PermissionDenied():
                 return self._login()
             case asyncssh.KeyExchangeFailed():
                 title = f"{self.target} and this program have no way of encryption in common."
-            case asyncssh.ConnectionLost() if "login timeout" in str(error).lower():
+            case asyncssh.ConnectionLost() if error.reason == LOGIN_TIMEOUT:
                 title = f"{self.target} did not complete the login in time."
-            case asyncssh.ConnectionLost() if self.client.methods:
+            case asyncssh.ConnectionLost() | OSError() if self.client.methods:
                 title = f"The connection to {self.target} was lost during the login."
             case asyncssh.DisconnectError() if self.client.methods:
                 return self._login(error.reason)
@@ -102,7 +109,7 @@ class Attempt:
         return f"For this host {where} {listed}.{other}"
 
     def _login(self, reason: str = "") -> ConnectError:
-        target, methods = self.target, self.client.methods
+        methods = self.client.methods
         details = [f"The server offers: {', '.join(methods)}."] if methods else []
         if reason:
             details.append(f"It said: {reason}.")
@@ -110,12 +117,21 @@ class Attempt:
         details.append(
             f"{count} {'key was' if count == 1 else 'keys were'} offered." if count else "No key was offered."
         )
-        details.extend(self.identities.unusable)
-        if "publickey" not in methods and {"password", "keyboard-interactive"} & set(methods):
-            title = f"{target} asks for a password, which is not built yet."
-        else:
-            title = f"{target} refused the login."
-        return _refused(title, " ".join(details), "Use a key or an agent; passwords are not built yet.")
+        details += [*self.identities.unusable, *self.credentials.refused]
+        title, hint = self._login_words()
+        return _refused(title, " ".join(details), hint)
+
+    def _login_words(self) -> tuple[str, str]:
+        target, given, methods = self.target, self.credentials, self.client.methods
+        stored = f"It can be stored beforehand: mailrunbook secret set '{given.name}'." if given.name else ""
+        if given.wants_change:
+            hint = f"Change it with ssh {target} in another terminal, then connect again."
+            return f"{target} wants a new password before it lets anybody in; this program changes none.", hint
+        if given.given_up:
+            return f"{target} is not connected: {given.given_up}.", stored
+        if given.over and "publickey" not in methods and {"password", "keyboard-interactive"} & set(methods):
+            return f"{target} asks for a password, and there is nobody to ask for it.", stored
+        return f"{target} refused the login.", "Look which user, key or password is the right one there."
 
 
 def _refused(title: str, detail: str, hint: str, offered: HostKey | None = None) -> ConnectError:

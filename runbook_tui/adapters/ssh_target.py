@@ -24,6 +24,8 @@ class SshSettings:
     """What the SSH adapter takes from this machine. Times are seconds.
 
     `agent_path` is the agent's socket, "" for none; `identity_files` are tried when the configuration names none.
+    `hold_timeout` is how long a connection is kept open while the person is asked: less than a server's own patience
+    (OpenSSH: 120 s), which ends with a penalty.
     `sh` is what runs program and script on the far side; only a rehearsal has another than /bin/sh.
     """
 
@@ -35,6 +37,7 @@ class SshSettings:
     environment: Mapping[str, str] = field(default_factory=dict)
     connect_timeout: float = 10.0
     login_timeout: float = 20.0
+    hold_timeout: float = 60.0
     keepalive_interval: float = 5.0
     keepalive_count_max: int = 3
     answer_timeout: float = 30.0

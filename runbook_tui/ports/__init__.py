@@ -19,6 +19,7 @@ from runbook_tui.ports.jobs import (
     Stand,
     Standing,
 )
+from runbook_tui.ports.logins import Asker, Keeper, LoginAnswer, LoginAsk, LoginField, LoginKind
 from runbook_tui.ports.network import Dns, MailDoors, Net, Services
 from runbook_tui.ports.record import Journal, OutputStore, OutputWriter, RunbookSource, Segment
 from runbook_tui.ports.rehearsal import Rehearsal
@@ -27,6 +28,7 @@ __all__ = [
     "NOTHING",
     "STDIN",
     "Ask",
+    "Asker",
     "CheckState",
     "Clock",
     "Dns",
@@ -40,8 +42,13 @@ __all__ = [
     "JobId",
     "Jobs",
     "Journal",
+    "Keeper",
     "Link",
     "LinkLostError",
+    "LoginAnswer",
+    "LoginAsk",
+    "LoginField",
+    "LoginKind",
     "MailDoors",
     "Needs",
     "Net",

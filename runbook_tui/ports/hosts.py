@@ -50,6 +50,7 @@ class Link(StrEnum):
 
     IDLE = "not connected"
     CONNECTING = "connecting"
+    ASKING = "waits for you to log in"
     UP = "connected"
     DOWN = "not reachable"
     REFUSED = "refused"

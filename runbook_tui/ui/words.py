@@ -54,6 +54,7 @@ CHECK = {
 LINK = {
     Link.IDLE: Sign("·", Link.IDLE.value, "$muted"),
     Link.CONNECTING: Sign("◔", Link.CONNECTING.value, "$primary"),
+    Link.ASKING: Sign("?", Link.ASKING.value, "$warning"),
     Link.UP: Sign("✓", Link.UP.value, "$success"),
     Link.DOWN: Sign("✗", Link.DOWN.value, "$error"),
     Link.REFUSED: Sign("✗", Link.REFUSED.value, "$error"),

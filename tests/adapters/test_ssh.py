@@ -305,12 +305,12 @@ async def test_refused_login_says_what_the_server_offers(tmp_path: Path, server:
 
 
 @needs_openssh
-async def test_password_login_is_named_as_not_built(tmp_path: Path, operator: KeyPair) -> None:
-    """A server that only takes passwords is told so, and no password is tried."""
+async def test_password_without_anybody_to_ask(tmp_path: Path, operator: KeyPair) -> None:
+    """Without anybody to ask, a server that only takes passwords is told so, and no password is tried."""
     options = ["PasswordAuthentication yes", "PubkeyAuthentication no", "PermitRootLogin yes"]
     with running_sshd(tmp_path / "server", [], options=options) as server:
         error = await refused(ssh_shell(write_ssh_files(tmp_path, operator, {"old.test": server})))
-        assert "asks for a password, which is not built yet" in error.title
+        assert "asks for a password, and there is nobody to ask for it" in error.title
         assert "password" in error.detail
         assert "Failed password" not in server.log_text()
 
