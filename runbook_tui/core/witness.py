@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 TAG = "mailrunbook"
 """What syslog files the lines under: `journalctl -t mailrunbook`."""
 
+NO_LOGGER = 127
+"""The exit status of the script where there is no `logger`."""
+
 _LINE = re.compile(r"run (\S+) seq (\d{1,18}) head ([0-9a-f]{64})(?![0-9a-f])", re.ASCII)
 
 
@@ -37,16 +40,10 @@ def _one_word(run: str) -> str:
 def witness_script(run: str, seq: int, head: str) -> str:
     """Give the script that has a host's syslog keep the line.
 
-    It prints nothing and ends with 0 whatever becomes of the line: a witness that is missing must not stop a
-    migration. A syslog that is stuck can hold it up, so whoever runs it sets a time limit.
+    It prints nothing and ends as `logger` does, with NO_LOGGER where there is none. A syslog that is stuck can hold it
+    up, so whoever runs it sets a time limit; what becomes of the line must not stop a migration.
     """
-    line = shlex.quote(witness_line(run, seq, head))
-    return (
-        "if command -v logger >/dev/null 2>&1; then\n"
-        f"  logger -t {TAG} {line} </dev/null >/dev/null 2>&1\n"
-        "fi\n"
-        "exit 0\n"
-    )
+    return f"logger -t {TAG} {shlex.quote(witness_line(run, seq, head))} </dev/null >/dev/null 2>&1\n"
 
 
 def witnesses(log: str) -> tuple[Witness, ...]:

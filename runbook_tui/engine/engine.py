@@ -28,6 +28,7 @@ from runbook_tui.engine.secrets import RunSecrets
 from runbook_tui.engine.sight import RunSight
 from runbook_tui.engine.telling import Telling, without_secrets
 from runbook_tui.engine.waits import Waits
+from runbook_tui.engine.witnessing import Witnessing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -113,6 +114,7 @@ class Engine:
             spawn=self._spawn,
             ended=self._close_when_settled,
         )
+        self._witnessing = Witnessing(self._recorder, self._connections, self._spawn)
         self._shown: RunState | None = None
         self._shown_of: RunState | None = None
         self._recorder.subscribe(self._live.follow)
@@ -201,7 +203,8 @@ class Engine:
 
     def consent_lines(self) -> list[str]:
         """Give what would be contacted and asked without a further question; empty: nothing needs asking."""
-        return self._proposer.consent_lines(self.state) + self._live.watch.consent_lines()
+        asked = self._proposer.consent_lines(self.state) + self._witnessing.consent_lines(self.state)
+        return asked + self._live.watch.consent_lines()
 
     async def consent(self) -> None:
         """Record the operator's agreement to `consent_lines()` and start the live checks."""
@@ -303,6 +306,7 @@ class Engine:
         if proposal.host is None or writer is None:
             self._waits.begin(proposal)
             self._spawn(self._waits.count_down(proposal.attempt))
+            self._witnessing.tell(proposal.attempt)
             return
         self._recorder.intend(
             ev.Intent(
@@ -315,6 +319,7 @@ class Engine:
             ),
             writer,
         )
+        self._witnessing.tell(proposal.attempt)
 
     async def skip(self, action_id: str, reason: str) -> None:
         """Skip an action, or leave a wait early, for a reason; what is optional needs none."""
@@ -526,7 +531,8 @@ class Engine:
     # ---- inside
 
     def _would_ask(self, state: RunState) -> list[str]:
-        return self._proposer.consent_lines(state) + self._live.would_ask(state)
+        asked = self._proposer.consent_lines(state) + self._witnessing.consent_lines(state)
+        return asked + self._live.would_ask(state)
 
     def _require(self, action_id: str, verb: Verb) -> None:
         if why := self.allowed(action_id)[verb]:

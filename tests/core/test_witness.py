@@ -12,7 +12,7 @@ import pytest
 from runbook_tui.core import events as ev
 from runbook_tui.core.chain import read_records
 from runbook_tui.core.verdict import judge
-from runbook_tui.core.witness import Witness, contradictions, witness_line, witness_script, witnesses
+from runbook_tui.core.witness import NO_LOGGER, Witness, contradictions, witness_line, witness_script, witnesses
 from tests.support.journals import lines_of, small_run
 
 if TYPE_CHECKING:
@@ -47,27 +47,27 @@ def test_no_run_can_break_the_line() -> None:
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0])
 @pytest.mark.parametrize("code", [0, 1])
 def test_the_host_gets_exactly_the_line(shell: list[str], code: int, tmp_path: Path) -> None:
-    """Every shell hands the line to `logger` as one argument, says nothing, and ends with 0 even if it fails."""
+    """Every shell hands the line to `logger` as one argument, says nothing, and ends as it does."""
     hostile = "a'$(id)\"`id`;b"
     done = logged(shell, witness_script(hostile, 3, HEAD), tmp_path, LOGGER.format(code=code))
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
     assert (tmp_path / "seen").read_text() == f"-t|mailrunbook|run {hostile} seq 3 head {HEAD}|"
 
 
 @pytest.mark.parametrize("shell", SHELLS[:2], ids=lambda shell: shell[0])
 def test_a_host_without_logger_is_not_disturbed(shell: list[str], tmp_path: Path) -> None:
-    """Where there is no `logger` the script is quiet and ends with 0."""
+    """Where there is no `logger` the script is quiet and says so by its exit status."""
     done = logged(shell, witness_script("r1", 3, HEAD), tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (NO_LOGGER, "", "")
 
 
 @pytest.mark.skipif(not os.access("/dev/log", os.W_OK) and not shutil.which("logger"), reason="no logger here")
 def test_this_systems_logger_takes_it() -> None:
-    """With the real `logger`, whether a syslog listens or not, the script is quiet and ends with 0."""
+    """With the real `logger`, whether a syslog listens or not, the script is quiet."""
     done = subprocess.run(
         ["/bin/sh", "-c", witness_script("r1", 3, HEAD)], capture_output=True, text=True, check=False, timeout=60
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 def test_lines_are_found_in_a_log() -> None:
