@@ -70,6 +70,14 @@ class SecretError(RunbookTuiError):
     exit_code = ExitCode.UNREACHABLE
 
 
+class WantedSecretError(SecretError):
+    """A secret is missing without which an action is not run; `name` is what it would be stored under."""
+
+    def __init__(self, name: str, why: SecretError) -> None:
+        super().__init__(why.title, why.detail, why.hint)
+        self.name = name
+
+
 class Refused(RunbookTuiError):  # noqa: N818 -- it is an answer to the operator, not a failure
     """A verb is not allowed now; the title says why. Nothing changed."""
 

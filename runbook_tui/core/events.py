@@ -262,7 +262,10 @@ class GateOverridden(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretSupplied(Event):
-    """A secret was handed to a check. `source` says by what or whom: a keyring, `--secrets-fd`, `typed by ada`."""
+    """A secret was handed to a check or a step.
+
+    `source` says by what or whom: a keyring, `--secrets-fd`, `typed by ada`.
+    """
 
     type: ClassVar[str] = "secret_supplied"
     name: str

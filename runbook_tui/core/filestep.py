@@ -186,8 +186,12 @@ def write_script(change: FileChange, seen: FileSeen, wanted_sum: str, run: str, 
     """Give the script that puts its standard input in the file's place.
 
     It refuses when the file is not as it was shown, keeps a backup, writes beside the file and renames, keeps
-    owner and mode (or takes the given ones), runs `validate`, and puts the old file back when that fails.
+    owner and mode (or takes the given ones), runs `validate`, and puts the old file back when that fails. One for a
+    secret file has both sums on its standard input, and the content after them.
     """
+    old_sum, wanted_sum, perm = (
+        ("$old", "$new", change.perm or "600") if change.secret else (seen.sum, wanted_sum, change.perm)
+    )
     path = shlex.quote(seen.path)
     failed = f'{{ say "$f was not changed"; exit {EXIT_FAILED}; }}'
     lines = [
@@ -195,16 +199,18 @@ def write_script(change: FileChange, seen: FileSeen, wanted_sum: str, run: str, 
         f"f={path}",
         f"b={backup_folder(run, attempt)}",
         f't="$(dirname "$f")"/.mailrunbook-{shlex.quote(attempt)}',
-        _unchanged(seen.sum),
+        *(["IFS= read -r old && IFS= read -r new || exit 73"] if change.secret else []),
+        _unchanged(old_sum),
         f'mkdir -p "$b" || {{ say "the backup folder $b cannot be made; nothing was changed"; exit {EXIT_FAILED}; }}',
         "trap 'rm -f \"$t\"' EXIT; trap 'exit 143' TERM INT HUP",
         *_keep_old(seen),
+        *([f'chmod 600 "$t" || {failed}'] if change.secret else []),
         f'cat >"$t" && [ "$(cksum <"$t")" = "{wanted_sum}" ] || {failed}',
     ]
     if change.owner:
         lines.append(f'chown {shlex.quote(change.owner)} "$t" || {failed}')
-    if change.perm:
-        lines.append(f'chmod {shlex.quote(change.perm)} "$t" || {failed}')
+    if perm:
+        lines.append(f'chmod {shlex.quote(perm)} "$t" || {failed}')
     lines += [f'mv -f "$t" "$f" || {failed}', 'say "wrote $f; as it was before: $b"']
     if change.validate:
         lines += _validate(change.validate, seen)
@@ -250,23 +256,31 @@ cat "$b/before"
 """
 
 
-def restore_script(seen: FileSeen, backup: FileSeen, run: str, made_by: str, attempt: str) -> str:
-    """Give the script that puts the backup of attempt `made_by` back; what it replaces is kept beside it."""
+def restore_script(
+    seen: FileSeen, backup: FileSeen, run: str, made_by: str, attempt: str, *, secret: bool = False
+) -> str:
+    """Give the script that puts the backup of attempt `made_by` back; what it replaces is kept beside it.
+
+    That of a secret file has the sum of what it replaces on its standard input, and keeps none of it.
+    """
     lines = [
         _SAY + "umask 077",
         f"f={shlex.quote(seen.path)}",
         f"b={backup_folder(run, made_by)}",
         f't="$(dirname "$f")"/.mailrunbook-{shlex.quote(attempt)}',
-        _unchanged(seen.sum),
+        *(["IFS= read -r old || exit 73"] if secret else []),
+        _unchanged("$old" if secret else seen.sum),
         "trap 'rm -f \"$t\"' EXIT; trap 'exit 143' TERM INT HUP",
     ]
     failed = f'{{ say "$f was not changed"; exit {EXIT_FAILED}; }}'
-    if seen.exists:
+    kept = seen.exists and not secret
+    if kept:
         lines.append(f'cp -p "$f" "$b/undone" || {failed}')
+    where = "; what it replaced: $b/undone" if kept else ""
     if backup.exists:
         lines.append(f'cp -p "$b/before" "$t" && mv -f "$t" "$f" || {failed}')
-        lines.append('say "$f is as it was before; what it replaced: $b/undone"')
+        lines.append(f'say "$f is as it was before{where}"')
     else:
         lines.append(f'rm -f "$f" || {failed}')
-        lines.append('say "$f is gone again, as before; what it was: $b/undone"')
+        lines.append(f'say "$f is gone again, as before{where.replace("what it replaced", "what it was")}"')
     return "\n".join(lines) + "\n"

@@ -217,6 +217,7 @@ class Verify:
     retry: int = 0
     every: float = 1.0
     os: str = ""
+    secret: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +232,7 @@ class Undo:
     cwd: str = ""
     danger: bool = False
     os: str = ""
+    secret: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +246,11 @@ class ExpectedOutput:
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """What a file step does to `path`. `owner` is `user[:group]`, `perm` an octal string; empty means kept."""
+    """What a file step does to `path`. `owner` is `user[:group]`, `perm` an octal string; empty means kept.
+
+    A `secret` one has values of literals of kind secret in it; without a `perm` it is 0600, and no difference of it is
+    shown or kept.
+    """
 
     path: str
     mode: FileMode | None = None
@@ -252,6 +258,7 @@ class FileChange:
     perm: str = ""
     backup: bool = True
     validate: str = ""
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,8 +270,9 @@ class Action:
     `alt` a group and its choice. `holds` are the reasons known from the file alone; literals, needs, conditions and
     gates are found by `settle.holds()`. `digest` is the sha256 of kind, host, text and attributes: "changed since you
     ran it".
-    `os` is the system it is for, empty for any. With `each` it stands for one action an item of the list; `item` is
-    set on those, and `bound` has the item by the texts that stand for it (`each.expand`).
+    `secret` names what comes on its standard input. `os` is the system it is for, empty for any. With `each` it stands
+    for one action an item of the list; `item` is set on those, and `bound` has the item by the texts that stand for it
+    (`each.expand`).
     """
 
     id: ActionId
@@ -298,6 +306,7 @@ class Action:
     eta: float | None = None
     os: str = ""
     each: Each | None = None
+    secret: str = ""
     item: str = ""
     bound: Mapping[str, str] = field(default_factory=dict)
     verifies: tuple[Verify, ...] = ()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from runbook_tui.core.events import Role
     from runbook_tui.core.model import ActionId, ActionKind, HostName
+    from runbook_tui.core.secret import Secret
 
 YES = "y"
 """What the app's key and line mode's `yes` stand for where nothing has to be typed."""
@@ -35,7 +36,7 @@ class DryRun:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What an attempt is to do where.
+    """What an attempt is to do where. `fed` is what comes on its standard input and may be seen nowhere.
 
     One of an earlier sitting is `taken_up`: `started` says that its host answered then, `exit` how its command ended
     where only its proof is missing, `raw_offset` how many bytes of its output are stored, `waited` the seconds since
@@ -48,6 +49,7 @@ class Order:
     host: HostName
     command: str
     stdin: bytes | None = None
+    fed: Secret | None = None
     taken_up: bool = False
     started: bool = False
     exit: int | None = None
@@ -63,7 +65,8 @@ class Proposal:
     `written` is the runbook's command where the operator edited it, else empty. `detail` is a file's diff
     or when a wait ends. `stdin` is a file's new content. `wants` is `YES` or the words that must be typed.
     `gates` say how each gate of the action was answered, `dry_run` what it would do. `no_return` means that nothing
-    leads back once it ran. `attempt` is the id it would have: a proposal is stale once another attempt took that id.
+    leads back once it ran. `fed` is a standard input that may be seen nowhere, `input` says in words what it is.
+    `attempt` is the id it would have: a proposal is stale once another attempt took that id.
     """
 
     attempt: str
@@ -89,6 +92,8 @@ class Proposal:
     gates: tuple[str, ...] = ()
     dry_run: DryRun | None = None
     no_return: bool = False
+    fed: Secret | None = None
+    input: str = ""
 
     @property
     def sha256(self) -> str:

@@ -12,7 +12,7 @@ from runbook_tui.core.settle import literal_value
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runbook_tui.core.model import Runbook
+    from runbook_tui.core.model import Action, Runbook
     from runbook_tui.core.run import RunState
 
 LONGEST_NAME: Final = 200
@@ -25,13 +25,18 @@ class UnnamedSecretError(SecretError):
     """A name has a `${word}` in it that has no value yet, so nothing can be looked up."""
 
 
-def secret_name(state: RunState, wanted: str) -> str:
-    """Give the name in the keyring for what a check's `secret:` says: a literal of kind secret, or a name itself.
+def secret_name(state: RunState, wanted: str, action: Action | None = None) -> str:
+    """Give the name in the keyring for what `secret` says: a literal of kind secret, or a name itself.
+
+    A word that stands for the item of the action's `each=` has that item as its value.
 
     Raises:
         UnnamedSecretError: a word of the name has no value yet.
     """
-    return put_values(_written(state.runbook, wanted), values_of(state))
+    values = values_of(state)
+    if action is not None:
+        values |= {lit.key: action.bound[lit.text] for lit in state.runbook.literals if lit.text in action.bound}
+    return put_values(_written(state.runbook, wanted), values)
 
 
 def wanted_names(state: RunState) -> list[str]:
@@ -51,7 +56,12 @@ def written_names(runbook: Runbook) -> list[str]:
     """Give every name a runbook writes, with its `${words}` as they stand, each once."""
     literals = [lit.key for lit in runbook.literals if lit.source is LiteralSource.SECRET]
     checks = [_written(runbook, str(spec.options["secret"])) for spec in runbook.checks if "secret" in spec.options]
-    return list(dict.fromkeys((*literals, *checks)))
+    actions = list(runbook.actions())
+    asked = [action.secret for action in actions]
+    asked += [verify.secret for action in actions for verify in action.verifies]
+    asked += [undo.secret for action in actions for undo in action.undos]
+    read = [_written(runbook, name) for name in asked if name]
+    return list(dict.fromkeys((*literals, *checks, *read)))
 
 
 def defaults_of(runbook: Runbook) -> dict[str, str]:

@@ -91,6 +91,11 @@ def mentioned(text: str, literals: tuple[Literal, ...]) -> list[Literal]:
     return [lit for lit in literals if lit.text in hits]
 
 
+def places(literal: Literal, line: str) -> list[int]:
+    """Give the columns, counted from 1, at which the literal stands in a line."""
+    return [found.start() + 1 for found in re.finditer(_token(literal), line)]
+
+
 def _token(literal: Literal) -> str:
     """Give the pattern of a literal as a whole token; `word: true` also keeps off names it is a label of."""
     text = re.escape(literal.text)
@@ -248,8 +253,7 @@ def _system_holds(state: RunState, action: Action) -> list[Hold]:
 
 def _text_holds(state: RunState, action: Action, now: Action) -> list[Hold]:
     found: list[Hold] = []
-    parts = [action.text, action.cwd, action.expect, action.dry_run, action.recheck]
-    parts += [o.text for o in action.outputs]
+    parts = [action.cwd, action.expect, action.dry_run, action.recheck, *(o.text for o in action.outputs)]
     for proof in action.verifies:
         parts += [proof.text, proof.cwd, proof.expect]
     for undo in action.undos:
@@ -257,8 +261,11 @@ def _text_holds(state: RunState, action: Action, now: Action) -> list[Hold]:
     if action.file is not None:
         parts += [action.file.path, action.file.validate]
     repeated = stands_for(state.runbook, action.each) if action.each is not None else []
-    for literal in mentioned("\n".join(parts), state.runbook.literals):
-        if literal in repeated:
+    if action.file is None or not action.file.secret:
+        parts.append(action.text)
+    held = mentioned("\n".join(parts), state.runbook.literals)
+    for literal in mentioned("\n".join([*parts, action.text]), state.runbook.literals):
+        if literal in repeated or (literal.source is LiteralSource.SECRET and literal not in held):
             continue
         if literal.source is LiteralSource.SECRET:
             why = f"{literal.text} stands for a secret, and a secret is never put into a command or file"

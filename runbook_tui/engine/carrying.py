@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from runbook_tui.core.model import Action
-    from runbook_tui.core.redact import KnownSecrets
     from runbook_tui.core.run import Attempt
     from runbook_tui.engine.connections import Connections
     from runbook_tui.engine.live import LiveChecks
     from runbook_tui.engine.recorder import Recorder
+    from runbook_tui.engine.secrets import RunSecrets
     from runbook_tui.ports import Clock, OutputStore, OutputWriter
 
 
@@ -57,7 +57,7 @@ class Carrying:
         live: LiveChecks,
         outputs: OutputStore,
         clock: Clock,
-        known: KnownSecrets,
+        secrets: RunSecrets,
         spawn: Callable[[Coroutine[None, None, None]], None],
         ended: Callable[[], None],
     ) -> None:
@@ -66,7 +66,8 @@ class Carrying:
         self._live = live
         self._outputs = outputs
         self._clock = clock
-        self._known = known
+        self._secrets = secrets
+        self._known = secrets.known
         self._spawn = spawn
         self._ended = ended
         self._feeds: dict[str, Feed] = {}
@@ -201,6 +202,7 @@ class Carrying:
             clock=self._clock,
             record=self._recorder.happened,
             greening=Greening(self._live.watch, self._recorder),
+            secrets=self._secrets,
             known=self._known,
             told=self._recorder.notify,
             earlier=earlier,

@@ -8,13 +8,23 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from runbook_tui.core.errors import HostError
-from runbook_tui.ports import Ended, JobId, Link, LinkLostError, OutcomeUnknownError, Standing
+from runbook_tui.ports import (
+    NOTHING,
+    Ended,
+    Fed,
+    JobId,
+    Link,
+    LinkLostError,
+    Needs,
+    OutcomeUnknownError,
+    Standing,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runbook_tui.core.run import RunState
-    from runbook_tui.ports import Clock, Following, Shell, Stand
+    from runbook_tui.ports import Ask, Clock, Following, Shell, Stand
 
 PAUSES = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 """Seconds before each try to reach a host again; the last one for every further try (PROMISES.md 3.3)."""
@@ -54,6 +64,7 @@ class DetachedJob:
         clock: Clock,
         *,
         told: Callable[[], None],
+        asked: Callable[[Ask], None] | None = None,
         offset: int = 0,
     ) -> None:
         self._job = job
@@ -61,6 +72,7 @@ class DetachedJob:
         self._sink = sink
         self._clock = clock
         self._told = told
+        self._asked = asked
         self.offset = offset
         self.resumed_at = offset
         self.pgid = 0
@@ -87,7 +99,7 @@ class DetachedJob:
         """Whether it was started or found, and is followed."""
         return self._following is not None
 
-    async def launch(self, script: str, stdin: bytes | None) -> None:
+    async def launch(self, script: str, stdin: bytes | None, needs: Needs = NOTHING) -> None:
         """Start it. What the link hid is found out before this returns, however long that takes.
 
         Raises:
@@ -95,7 +107,8 @@ class DetachedJob:
             NotRunError: it was sent, and it is proved that it never runs.
         """
         try:
-            following = await self._shell().jobs.launch(self._job, script, self._take, stdin)
+            jobs = self._shell().jobs
+            following = await jobs.launch(self._job, script, self._take, stdin, needs=needs, asked=self._asked)
         except OutcomeUnknownError as unknown:
             self.losses += 1
             await self._find(f"the link was lost: {unknown}", acknowledged=False)
@@ -115,7 +128,11 @@ class DetachedJob:
         await self._find("looking for it", acknowledged=acknowledged)
 
     async def wait(self) -> Ended:
-        """Wait for its end, through as many lost links as it takes."""
+        """Wait for its end, through as many lost links as it takes.
+
+        Raises:
+            NotRunError: it waited for its standard input, and was kept from starting without it.
+        """
         while True:
             following = self._following
             if following is None:
@@ -149,6 +166,22 @@ class DetachedJob:
             HostError: the host cannot be asked now.
         """
         return await self._shell().jobs.signal(self._job, signal)
+
+    async def feed(self, place: str, value: bytes) -> Fed:
+        """Give it what it waits for there.
+
+        Raises:
+            HostError: the host cannot be asked now.
+        """
+        return await self._shell().jobs.feed(self._job, place, value)
+
+    async def refuse(self, place: str) -> Fed:
+        """Tell it that nobody gives what it waits for there.
+
+        Raises:
+            HostError: the host cannot be asked now.
+        """
+        return await self._shell().jobs.refuse(self._job, place)
 
     # ---- inside
 
@@ -188,7 +221,7 @@ class DetachedJob:
             if stand.standing is Standing.FENCED:
                 raise NotRunError("the host had not started it, and was kept from starting it later")
         self.resumed_at = self.offset  # what comes from here on may come before the answer is read to its end
-        following = await jobs.follow(self._job, self.offset, self._take)
+        following = await jobs.follow(self._job, self.offset, self._take, self._asked)
         if following.stand.standing in {Standing.FENCED, Standing.CLAIMED}:
             following.close()
             raise NotRunError("the host never started it")
@@ -215,4 +248,6 @@ class DetachedJob:
         self.pgid = stand.pgid or self.pgid
         if stand.standing is Standing.DONE:
             return Ended(exit=stand.exit)
+        if stand.standing is Standing.FENCED:
+            raise NotRunError("what it was to read on its standard input did not reach it, so it was not started")
         return Ended(lost=LOST.get(stand.standing, f"the host says {stand.standing}"))

@@ -99,9 +99,9 @@ class Engine:
         self._read_only = read_only
         self._reloading = Reloading(self._recorder, source, opening.runbook_path, tuple(opening.hosts), source_now)
         self._connections = Connections(self._recorder, shells)
-        self._proposer = Proposer(self._connections, clock)
-        self._waits = Waits(self._recorder, clock, self._close_when_settled, lambda: self._live.watch)
         self.secrets = RunSecrets(self._recorder, secrets, opening.operator)
+        self._proposer = Proposer(self._connections, clock, self.secrets)
+        self._waits = Waits(self._recorder, clock, self._close_when_settled, lambda: self._live.watch)
         sight = RunSight(self._recorder, clock, self._connections, net, self.secrets)
         self._live = LiveChecks(self._recorder, sight, clock, make_probes)
         self._carrying = Carrying(
@@ -110,7 +110,7 @@ class Engine:
             live=self._live,
             outputs=outputs,
             clock=clock,
-            known=self._known,
+            secrets=self.secrets,
             spawn=self._spawn,
             ended=self._close_when_settled,
         )
@@ -315,7 +315,8 @@ class Engine:
         )
         self._carrying.carry_out(
             Order(
-                proposal.attempt, proposal.action, proposal.role, proposal.host, proposal.command, proposal.stdin
+                proposal.attempt, proposal.action, proposal.role, proposal.host, proposal.command, proposal.stdin,
+                proposal.fed,
             ),
             writer,
         )
@@ -582,7 +583,8 @@ class Engine:
         action = self.state.runbook.action(proposal.action)
         if dry is not None and action is not None and action.no_log:
             dry = replace(dry, output="(its output is withheld, as .no-log asks)\n")
-        detail = "\n".join(part for part in (dry.text if dry else "", proposal.detail) if part)
+        read = f"its standard input is {proposal.input}" if proposal.input else ""
+        detail = "\n".join(part for part in (dry.text if dry else "", read, proposal.detail) if part)
         return ev.Confirmed(
             action=proposal.action, attempt=proposal.attempt, role=proposal.role, host=proposal.host or "",
             user=proposal.user, address=proposal.address, fingerprint=proposal.fingerprint,

@@ -10,14 +10,15 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from runbook_tui.core import events as ev
-from runbook_tui.core.errors import HostError
+from runbook_tui.core.errors import HostError, SecretError
 from runbook_tui.core.redact import KnownSecrets
 from runbook_tui.core.run import Status
 from runbook_tui.core.script import wrap
 from runbook_tui.core.text import Cleaner, clean_line
 from runbook_tui.engine.detached import DetachedJob, NotRunError
+from runbook_tui.engine.feeding import Feeding, data_of
 from runbook_tui.engine.output import COMPARED_LINES, Output
-from runbook_tui.ports import Ended, OutcomeUnknownError
+from runbook_tui.ports import Ended, Needs, OutcomeUnknownError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from runbook_tui.core.proposal import Order
     from runbook_tui.engine.greening import Greening
     from runbook_tui.engine.recorder import Record
+    from runbook_tui.engine.secrets import RunSecrets
     from runbook_tui.ports import Clock, Job, JobId, OutputWriter, Shell
 
 VERIFY_TIMEOUT = 120.0
@@ -55,6 +57,7 @@ class Execution:
         record: Record,
         greening: Greening,
         told: Callable[[], None],
+        secrets: RunSecrets | None = None,
         known: KnownSecrets | None = None,
         earlier: tuple[str, ...] = (),
     ) -> None:
@@ -82,6 +85,8 @@ class Execution:
         self._job = DetachedJob(
             run, lambda: shell(order.host), self._heard_bytes, clock, told=self._link_changed, offset=order.raw_offset
         )
+        self._secrets = secrets
+        self._feeding = Feeding(self._job, clock, self._output.say)
         self._proof: Job | None = None
         self._proof_host = order.host
         self._signalled = ""
@@ -117,24 +122,36 @@ class Execution:
             if order.taken_up:
                 await self._job.take_up(acknowledged=order.started)
             else:
-                await self._job.launch(order.command, order.stdin)
+                await self._job.launch(order.command, order.stdin, Needs(fed=order.fed is not None))
         except (HostError, NotRunError) as error:
-            detail = f" ({error.detail})" if isinstance(error, HostError) and error.detail else ""
-            why = f"it did not run: {error.title if isinstance(error, HostError) else error}{detail}"
-            self._record(ev.Reconciled(action=order.action, attempt=order.attempt, state=Status.NOT_RUN, why=why))
+            self._did_not_run(error)
             return
         if order.taken_up and self._job.following:
             self._found(f"it was found on {self.host}; its output goes on at byte {order.raw_offset}")
         if self._job.pgid and not order.started:
             self._record(ev.Started(action=order.action, attempt=order.attempt, pgid=self._job.pgid))
         self.stage = "running"
-        ended = await self._wait(self._action.timeout if order.role is ev.Role.RUN else None)
+        if order.fed is not None and not order.taken_up:
+            self._feeding.begin(order.fed)
+        try:
+            ended = await self._wait(self._action.timeout if order.role is ev.Role.RUN else None)
+        except NotRunError as error:
+            self._did_not_run(error)
+            return
+        finally:
+            await self._feeding.close()
         if self._leaving:
             return
         self._output.finish()
         self._judge_later_or_now(ended)
         if self.stage == "verifying":
             await self._prove(ended)
+
+    def _did_not_run(self, error: HostError | NotRunError) -> None:
+        order = self._order
+        detail = f" ({error.detail})" if isinstance(error, HostError) and error.detail else ""
+        why = f"it did not run: {error.title if isinstance(error, HostError) else error}{detail}"
+        self._record(ev.Reconciled(action=order.action, attempt=order.attempt, state=Status.NOT_RUN, why=why))
 
     async def stop(self, signal: str) -> str:
         """Signal the process group over there, and say what came of it; a wait for checks is only given up."""
@@ -346,8 +363,9 @@ class Execution:
 
         self._output.say(f"verify on {host}: {shown}")
         try:
-            self._proof = await self._shell(host).start(wrap(verify.text, verify.cwd), sink)
-        except (HostError, OutcomeUnknownError) as error:
+            stdin = await self._read_by(verify)
+            self._proof = await self._shell(host).start(wrap(verify.text, verify.cwd), sink, stdin)
+        except (HostError, SecretError, OutcomeUnknownError) as error:
             return f"{shown}: {error}", UNSEEN
         self._proof_host = host
         ended = await self._bounded(self._proof, verify.timeout or self._action.timeout or VERIFY_TIMEOUT)
@@ -367,6 +385,12 @@ class Execution:
         if verify.expect and not re.search(verify.expect, text, re.MULTILINE):
             return said, f"verify failed: its output does not match {verify.expect}: {shown}"
         return said, ""
+
+    async def _read_by(self, verify: Verify) -> bytes | None:
+        """Give what a proof reads on its standard input, if it does: it goes over the channel and nowhere else."""
+        if not verify.secret or self._secrets is None:
+            return None
+        return data_of(await self._secrets.want(verify.secret, self._action)) + b"\n"
 
     async def _bounded(self, job: Job, limit: float) -> Ended | None:
         """Wait for a proof's end; past the limit it is signalled and let go, for it changes nothing over there."""

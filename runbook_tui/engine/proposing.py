@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from runbook_tui.core import filestep, gates
+from runbook_tui.core import filestep, gates, secretfile
 from runbook_tui.core.applies import not_for, step_settled
 from runbook_tui.core.cksum import cksum
 from runbook_tui.core.errors import HostError, Refused
 from runbook_tui.core.events import Role
-from runbook_tui.core.model import LOCAL, Action, ActionKind, HostName
+from runbook_tui.core.model import LOCAL, Action, ActionKind, FileChange, HostName
 from runbook_tui.core.proposal import NO_RETURN, YES, DryRun, Proposal
 from runbook_tui.core.run import RunState, Status, Verb
 from runbook_tui.core.script import wrap
@@ -22,7 +22,9 @@ from runbook_tui.ports import OutcomeUnknownError
 
 if TYPE_CHECKING:
     from runbook_tui.core.recheck import Recheck
+    from runbook_tui.core.secret import Secret
     from runbook_tui.engine.connections import Connections
+    from runbook_tui.engine.secrets import RunSecrets
     from runbook_tui.ports import Clock, Identity
 
 SYSTEM_ASKED = "uname -s; grep '^ID=' /etc/os-release"
@@ -32,8 +34,9 @@ SYSTEM_ASKED = "uname -s; grep '^ID=' /etc/os-release"
 class Proposer:
     """Makes Proposals; sends only read-only commands, and only those of `consent_lines`."""
 
-    def __init__(self, connections: Connections, clock: Clock) -> None:
+    def __init__(self, connections: Connections, clock: Clock, secrets: RunSecrets) -> None:
         self._connections = connections
+        self._secrets = secrets
         self._clock = clock
 
     def next_attempt(self, state: RunState) -> str:
@@ -85,12 +88,13 @@ class Proposer:
         text = action.text if edited is None else edited
         if not text.strip():
             raise Refused("the command is empty")
+        fed = await self._secrets.want(action.secret, action) if action.secret else None
         identity = await self._identity(action)
         dry = await self._dry_run(identity, action)
         changed = edited is not None and edited != action.text
         return self._proposal(
             state, action, identity, wrap(text, action.cwd), written=action.text if changed else "",
-            done_when=_done_when(action), way_back=_way_back(action), dry=dry,
+            done_when=_done_when(action), way_back=_way_back(action), dry=dry, fed=fed,
         )  # fmt: skip
 
     async def _file(self, state: RunState, action: Action) -> Proposal:
@@ -99,18 +103,37 @@ class Proposer:
         identity = await self._identity(action)
         dry = await self._dry_run(identity, action)
         seen = await self._look(identity.host, filestep.read_script(action.file.path), action.file.path)
-        content = filestep.new_content(seen, action.file, action.text)
-        attempt = self.next_attempt(state)
-        script = filestep.write_script(action.file, seen, cksum(content), state.run, attempt)
         about = (
             f"{seen.path} is there: {seen.perms} uid {seen.uid} gid {seen.gid}" if seen.exists
             else f"{seen.path} is not there yet"
         )  # fmt: skip
+        if action.file.secret:
+            detail, fed = await self._secret_content(state, action, action.file, seen)
+            script = filestep.write_script(action.file, seen, "", state.run, self.next_attempt(state))
+            return self._proposal(
+                state, action, identity, script, fed=fed, detail=f"{about}\n{detail}",
+                done_when=_done_when(action), way_back=_way_back(action), dry=dry,
+            )  # fmt: skip
+        content = filestep.new_content(seen, action.file, action.text)
+        attempt = self.next_attempt(state)
+        script = filestep.write_script(action.file, seen, cksum(content), state.run, attempt)
         return self._proposal(
             state, action, identity, script, stdin=content,
             detail=f"{about}\n{filestep.diff(seen.content, content, seen.path)}",
             done_when=_done_when(action), way_back=_way_back(action), dry=dry,
         )  # fmt: skip
+
+    async def _secret_content(
+        self, state: RunState, action: Action, change: FileChange, seen: filestep.FileSeen
+    ) -> tuple[str, Secret]:
+        """Give what is shown of a secret file, and what its script reads."""
+        literals = state.runbook.literals
+        inside = secretfile.secrets_in(action.text, literals)
+        filestep.new_content(seen, change, action.text)  # what is wrong with the block is told without the values
+        values = {literal.text: await self._secrets.want(literal.text, action) for literal in inside}
+        content = filestep.new_content(seen, change, secretfile.filled(action.text, literals, values))
+        shown = secretfile.shown(action.text, inside, literals, seen, same=content == seen.content)
+        return shown, secretfile.standard_input(seen, content, change.path)
 
     def _wait(self, state: RunState, action: Action) -> Proposal:
         if not (action.wait_for or action.gates or action.checks):
@@ -127,13 +150,22 @@ class Proposer:
             if len(hosts) > 1:
                 raise Refused("its ways back are on different hosts, which is not built yet", hint="Undo by hand.")
             host = hosts.pop()
+            fed = await self._undo_secret(action)
             identity = await self._identity(action, host)
             text = "\n".join(undo.text.rstrip("\n") for undo in action.undos) + "\n"
             return self._proposal(
                 state, action, identity, wrap(text, action.undos[0].cwd), role=Role.UNDO,
                 danger=any(undo.danger for undo in action.undos), done_when=("exit status 0",),
+                fed=fed,
             )  # fmt: skip
         return await self._restore(state, action)
+
+    async def _undo_secret(self, action: Action) -> Secret | None:
+        names = list(dict.fromkeys(undo.secret for undo in action.undos if undo.secret))
+        if names and len(action.undos) > 1:
+            hint = "Write them as one fence, or undo by hand."
+            raise Refused("of several ways back, one reads a secret: they are one command when they run", hint=hint)
+        return await self._secrets.want(names[0], action) if names else None
 
     async def _restore(self, state: RunState, action: Action) -> Proposal:
         last = next(
@@ -144,13 +176,16 @@ class Proposer:
         identity = await self._identity(action, HostName(last.host))
         backup = await self._look(identity.host, filestep.backup_read_script(state.run, last.id), "the backup")
         seen = await self._look(identity.host, filestep.read_script(action.file.path), action.file.path)
-        script = filestep.restore_script(seen, backup, state.run, last.id, self.next_attempt(state))
+        secret, attempt = action.file.secret, self.next_attempt(state)
+        script = filestep.restore_script(seen, backup, state.run, last.id, attempt, secret=secret)
         shown = filestep.diff(seen.content, backup.content, seen.path)
+        if secret:
+            shown = f"{seen.path} is as it was before; nothing of it is shown, for it holds secrets"
         if not backup.exists:
             shown = f"{seen.path} did not exist before; it is removed again\n{shown}"
         return self._proposal(
             state, action, identity, script, role=Role.UNDO, danger=False, detail=shown,
-            done_when=("exit status 0",),
+            done_when=("exit status 0",), fed=secretfile.standard_input(seen, None, seen.path) if secret else None,
         )  # fmt: skip
 
     async def _identity(self, action: Action, host: HostName | None = None) -> Identity:
@@ -190,6 +225,7 @@ class Proposer:
         self, state: RunState, action: Action, identity: Identity | None, command: str, *, role: Role = Role.RUN,
         stdin: bytes | None = None, written: str = "", detail: str = "", danger: bool | None = None,
         done_when: tuple[str, ...] = (), way_back: tuple[str, ...] = (), dry: DryRun | None = None,
+        fed: Secret | None = None,
     ) -> Proposal:  # fmt: skip
         dangerous = action.danger if danger is None else danger
         final = action.no_return and role is Role.RUN
@@ -203,7 +239,12 @@ class Proposer:
             warnings=_warnings(state, action, role, dry, edited=bool(written)), danger=dangerous,
             wants=_wants(state, action, host, role, by_name=dangerous or final),
             gates=gates.let_through(state, action) if role is Role.RUN else (), dry_run=dry, no_return=final,
+            fed=fed, input=_input(fed) if action.kind is not ActionKind.FILE else "",
         )  # fmt: skip
+
+
+def _input(fed: Secret | None) -> str:
+    return f"the secret {fed.name}, from {fed.source or 'the operator'}, and a line end" if fed is not None else ""
 
 
 def _wants(state: RunState, action: Action, host: HostName | None, role: Role, *, by_name: bool) -> str:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runbook_tui.core import events as ev
-from runbook_tui.core.errors import Refused, SecretError
+from runbook_tui.core.errors import Refused, SecretError, WantedSecretError
 from runbook_tui.core.secret import Secret
 from runbook_tui.core.secret_names import secret_name, wanted_names
 
 if TYPE_CHECKING:
+    from runbook_tui.core.model import Action
     from runbook_tui.core.redact import KnownSecrets
     from runbook_tui.engine.recorder import Recorder
     from runbook_tui.ports import Secrets
 
 
 class RunSecrets:
-    """The port Secrets as a run's checks see it: names have the run's values, and what is missing may be typed.
+    """The port Secrets as a run's checks and steps see it: names have the run's values; what is missing may be typed.
 
     What was typed is in memory until the sitting ends. The journal says once a sitting for each name that a secret
     was supplied and by whom, never what.
@@ -36,7 +37,22 @@ class RunSecrets:
         Raises:
             SecretError: it is neither typed nor stored, or the keyring cannot be asked; the sentence says why.
         """
-        name = secret_name(self._recorder.state, name)
+        return await self._find(secret_name(self._recorder.state, name))
+
+    async def want(self, name: str, action: Action) -> Secret:
+        """Give the secret that an action cannot go without.
+
+        Raises:
+            WantedSecretError: it is not to be had, but may be typed.
+            SecretError: its name is not known yet.
+        """
+        name = secret_name(self._recorder.state, name, action)
+        try:
+            return await self._find(name)
+        except SecretError as error:
+            raise WantedSecretError(name, error) from None
+
+    async def _find(self, name: str) -> Secret:
         secret = self._typed.get(name) or await self._stored.get(name)
         self._tell(secret)
         return secret

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from runbook_tui.core.applies import standing
 from runbook_tui.core.each import now_standing
-from runbook_tui.core.errors import Refused, RunbookTuiError
+from runbook_tui.core.errors import Refused, RunbookTuiError, WantedSecretError
 from runbook_tui.core.proposal import YES
 from runbook_tui.core.run import SETTLED, Status, Verb
 from runbook_tui.core.text import clean_line
@@ -187,7 +187,7 @@ class Session:
         """Show what would run and take the next line as the answer, whatever it is."""
         self._asking = True
         try:
-            asked = await self._engine.propose(self._cursor, _VERBS[order.word], order.rest or None)
+            asked = await self._propose(_VERBS[order.word], order.rest or None)
             typed = await self._answer(asked)
         finally:
             self._asking = False
@@ -195,6 +195,17 @@ class Session:
             self._follow_cursor()
             return
         await self._engine.confirm(asked, typed)
+
+    async def _propose(self, verb: Verb, edited: str | None) -> Proposal:
+        """Have the engine propose; a secret that it cannot go without is asked for, until none is typed."""
+        while True:
+            try:
+                return await self._engine.propose(self._cursor, verb, edited)
+            except WantedSecretError as wanted:
+                before = self._engine.secrets.supplied().get(wanted.name)
+                await self._ask_secrets(wanted.name)
+                if self._engine.secrets.supplied().get(wanted.name) == before:
+                    raise
 
     async def _answer(self, asked: Proposal) -> str | None:
         self._say(show.proposal(asked))

@@ -165,6 +165,7 @@ def proposal(asked: Proposal) -> list[str]:
     if asked.written:
         lines += _many(number, "written", asked.written)
     lines += _many(number, "command", asked.command)
+    lines += _many(number, "input", asked.input)
     lines += _many(number, "change", asked.detail)
     if asked.danger:
         lines.append(f"{number} danger: the runbook calls this dangerous")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.content import Content
 
-from runbook_tui.core.errors import Refused, RunbookTuiError
+from runbook_tui.core.errors import Refused, RunbookTuiError, WantedSecretError
 from runbook_tui.core.gates import reopened
 from runbook_tui.core.model import LOCAL, HoldCode
 from runbook_tui.core.run import Verb
@@ -184,7 +184,14 @@ class Flows:
         host = now.host or LOCAL
         names = self._engine.state.hosts
         what = Content.assemble("connecting to ", describe.host(host, names), " and looking there …")
-        return await self._patiently(self._engine.propose(action.id, verb, edited), what)
+        while True:
+            try:
+                return await self._patiently(self._engine.propose(action.id, verb, edited), what)
+            except WantedSecretError as wanted:
+                typed = await self.ask(SecretScreen(wanted.name, wanted))
+                if typed is None:
+                    return None
+                self._engine.give_secret(typed.name, typed.reveal())
 
     async def roll_back(self, action: Action) -> None:
         """Show what would be undone; then one confirmation after the other, while anything else may be looked at."""

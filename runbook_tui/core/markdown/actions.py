@@ -189,8 +189,11 @@ def _merged(draft: ActionDraft, step: DraftStep, context: Context) -> ActionDraf
     host, why, holds = _host(draft, step, context)
     holds += [h for h in (*not_built(draft.shared), *not_built(draft.own)) if h not in holds]
     _check_recheck(draft, merged, context)
+    file, command = draft.action.file, draft.action.kind is ActionKind.COMMAND
     draft.action = replace(
         draft.action,
+        file=replace(file, secret="secret" in classes) if file is not None else None,
+        secret=merged.get("secret", "") if command else "",
         host=host,
         host_why=why,
         exits=values.exits(merged.get("exit", "0")) or frozenset({0}),
@@ -279,17 +282,18 @@ def belong(draft: ActionDraft, belonging: Belonging, context: Context) -> None:
     timeout = values.duration(own.values.get("timeout", ""))
     cwd = own.values.get("cwd", "") or shared.values.get("cwd", "")
     system = system_word(own.values.get("os", ""))
+    secret = own.values.get("secret", "")
     match fence.kind:
         case "verify":
             retry = own.values.get("retry", "0")
             verify = Verify(
                 fence.text, fence.line, host, exits, own.values.get("expect", ""), timeout, cwd,
                 int(retry) if retry.isdigit() else 0, values.duration(own.values.get("every", "")) or 1.0,
-                system,
+                system, secret,
             )  # fmt: skip
             action = replace(action, verifies=(*action.verifies, verify))
         case "undo":
-            undo = Undo(fence.text, fence.line, host, exits, timeout, cwd, own.has("danger"), system)
+            undo = Undo(fence.text, fence.line, host, exits, timeout, cwd, own.has("danger"), system, secret)
             action = replace(action, undos=(*action.undos, undo))
         case _:
             match = own.values.get("match", Match.CONTAINS)
@@ -309,9 +313,10 @@ def digest(action: Action, classes: Mapping[str, object]) -> str:
         "kind": action.kind, "host": action.host, "text": action.text, "attributes": dict(action.attributes),
         "classes": classes, "path": action.file.path if action.file else "", "wait": action.wait_for,
         "mode": action.file.mode if action.file else None,
-        "verify": [[v.text, v.host, sorted(v.exits), v.expect, v.timeout, v.cwd, v.retry, v.every, v.os]
-                   for v in action.verifies],
-        "undo": [[u.text, u.host, sorted(u.exits), u.timeout, u.cwd, u.danger, u.os] for u in action.undos],
+        "verify": [[v.text, v.host, sorted(v.exits), v.expect, v.timeout, v.cwd, v.retry, v.every, v.os,
+                    *filter(None, [v.secret])] for v in action.verifies],
+        "undo": [[u.text, u.host, sorted(u.exits), u.timeout, u.cwd, u.danger, u.os, *filter(None, [u.secret])]
+                 for u in action.undos],
         "output": [[o.text, o.match] for o in action.outputs],
     }  # fmt: skip
     canonical = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

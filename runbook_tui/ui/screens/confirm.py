@@ -128,6 +128,8 @@ def _what(proposal: Proposal) -> str:
 
 def _consequences(proposal: Proposal, width: int) -> Content:
     lines = []
+    if proposal.input:
+        lines.append(describe.fact("input", untrusted_line(proposal.input), width))
     if proposal.done_when:
         done = Content("\n").join(untrusted(d) for d in proposal.done_when)
         lines.append(describe.fact("done when", done, width))
