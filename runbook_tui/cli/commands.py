@@ -159,6 +159,14 @@ def _faults(wishes: Wishes) -> Faults:
     return Faults(KnownSecrets(wishes.given.values()).redact)
 
 
+@app.command(epilog="Example: mailrunbook watch 20260314")
+def watch(run: AnyRun = "", *, plain: Plain = False, no_mouse: NoMouse = False) -> None:
+    """Follow a run from another terminal, from its journal alone: no verb, no lock, nothing is contacted."""
+    from runbook_tui.cli.watching import watch as follow  # noqa: PLC0415
+
+    raise typer.Exit(int(follow(run, Wishes(plain=plain, mouse=not no_mouse))))
+
+
 def _given(descriptor: int | None) -> dict[str, Secret]:
     """Read `--secrets-fd` before anything else is opened: a descriptor of our own must not be taken for it."""
     if descriptor is None:

@@ -161,7 +161,7 @@ def _sit(folder: RunFolder, runbook: Runbook, opening: Opening, stage: Stage, wi
         known=known,
     )
     with Faults(known.redact, folder.id) as faults:
-        code = asyncio.run(_attend(engine, stage, wishes, faults))
+        code = asyncio.run(attend(engine, stage, wishes, faults))
         if not stage.rehearsal:
             for sentence in leave(folder.path, lambda: engine.export("md"), wishes.sign_with):
                 console.warn(sentence)
@@ -181,7 +181,7 @@ def _log_to(path: Path, known: KnownSecrets) -> None:
     logging.basicConfig(level=logging.DEBUG, handlers=[handler])
 
 
-async def _attend(engine: Engine, stage: Stage, wishes: Wishes, faults: Faults) -> ExitCode:
+async def attend(engine: Engine, stage: Stage, wishes: Wishes, faults: Faults) -> ExitCode:
     """Run the front end inside the engine until it ends or a signal ends it; pause the run in either case."""
     loop = asyncio.get_running_loop()
     forced: list[tuple[str, ExitCode]] = []

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from runbook_tui.core.events import Event, Record, from_fields, to_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 GENESIS = ""
 """What stands in `prev` of the first record."""
@@ -211,9 +211,12 @@ def _fits(kind: str, value: object) -> bool:
             return False
 
 
-def read_records(data: bytes) -> Journaled:
-    """Read a journal's bytes up to the first line that is torn, bad, out of order or of a newer version."""
-    records: list[Record] = []
+def read_records(data: bytes, before: Sequence[Record] = ()) -> Journaled:
+    """Read a journal's bytes up to the first line that is torn, bad, out of order or of a newer version.
+
+    `before` are the records whose bytes were read earlier; they stand in front of what is given.
+    """
+    records: list[Record] = list(before)
     good = 0
     while good < len(data):
         end = data.find(b"\n", good)

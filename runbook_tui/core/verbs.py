@@ -39,19 +39,23 @@ RECHECKED = frozenset({Status.UNKNOWN, Status.FAILED, Status.STOPPED})
 STILL_LOOKED = frozenset({HoldCode.GATE, HoldCode.NEEDS})
 """What holds an action back, and not a look at how it stands."""
 
+READ_ONLY = "this run was opened read-only"
+
 
 def allowed(state: RunState, action_id: str, *, read_only: bool = False) -> Mapping[Verb, str]:
     """Give every verb with the reason why it is refused on this action now; an empty reason means allowed.
 
     An action id that is not in the runbook refuses everything but a note.
     """
+    if read_only:
+        return dict.fromkeys(Verb, READ_ONLY)
     action = state.runbook.action(action_id)
     if action is None:
         nothing = "no step is chosen"
         found = {verb: "" if verb is Verb.NOTE else nothing for verb in Verb}
-        found[Verb.RELOAD] = "this run was opened read-only" if read_only else _why_not_reload(state)
+        found[Verb.RELOAD] = _why_not_reload(state)
         return found
-    refused = {
+    return {
         Verb.CONFIRM: _why_not_confirm(state, action),
         Verb.RETRY: _why_not_retry(state, action),
         Verb.EDIT: _why_not_edit(state, action),
@@ -66,10 +70,6 @@ def allowed(state: RunState, action_id: str, *, read_only: bool = False) -> Mapp
         Verb.NOTE: "",
         Verb.RECHECK: _why_not_recheck(state, action),
     }
-    if read_only:
-        closed = "this run was opened read-only"
-        refused = dict.fromkeys(refused, closed)
-    return refused
 
 
 def why_busy(state: RunState, action: Action) -> str:

@@ -4,5 +4,6 @@ from runbook_tui.checks.view import CheckView
 from runbook_tui.engine.carrying import Activity
 from runbook_tui.engine.connections import HostView
 from runbook_tui.engine.engine import Engine, Opening
+from runbook_tui.engine.following import Follower
 
-__all__ = ["Activity", "CheckView", "Engine", "HostView", "Opening"]
+__all__ = ["Activity", "CheckView", "Engine", "Follower", "HostView", "Opening"]

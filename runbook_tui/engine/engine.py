@@ -17,7 +17,7 @@ from runbook_tui.core.proposal import YES, Order, Proposal
 from runbook_tui.core.redact import KnownSecrets
 from runbook_tui.core.run import RunState, Verb
 from runbook_tui.core.settle import check_answer
-from runbook_tui.core.verbs import allowed
+from runbook_tui.core.verbs import READ_ONLY, allowed
 from runbook_tui.engine.carrying import Activity, Carrying
 from runbook_tui.engine.connections import Connections, HostView
 from runbook_tui.engine.live import LiveChecks
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from runbook_tui.core.model import Runbook
     from runbook_tui.core.recheck import Recheck
     from runbook_tui.ports import Clock, Journal, Net, OutputStore, RunbookSource, Secrets, ShellFactory
-
-READ_ONLY = "this run was opened read-only"
 
 WHOLE_RUN = frozenset({ev.Settlement.LITERAL, ev.Settlement.LIST, ev.Settlement.WHEN, ev.Settlement.ALT})
 """Answers that hold for every action, not only for the one they were given on."""
@@ -121,6 +119,9 @@ class Engine:
         self._consented = False
         self._left = False
         self._tasks: set[asyncio.Task[None]] = set()
+
+    following = False
+    """Whether this is only a watch of a run that another process holds."""
 
     # ---- what is
 
@@ -426,6 +427,8 @@ class Engine:
             Refused: nothing runs, or KILL is asked for before TERM was tried.
             HostError: the host cannot be reached to do it.
         """
+        if self._read_only:
+            raise Refused(READ_ONLY)
         return await self._carrying.stop(kill=kill)
 
     async def trust(self, host: str, fingerprint: str) -> None:
@@ -518,9 +521,11 @@ class Engine:
             )  # fmt: skip
             if opening.variables:
                 self._recorder.intend(ev.VarsSet(values=dict(opening.variables)))
+        await self._live.anew(running=False)
+        if self._read_only:
+            return self
         for wait in self.state.waits:
             self._spawn(self._waits.count_down(wait.id))
-        await self._live.anew(running=False)
         if self._carrying.take_up() and not self.consent_lines():
             self._carrying.see_it_through()
         return self

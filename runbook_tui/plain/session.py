@@ -19,7 +19,7 @@ from runbook_tui.plain import show
 from runbook_tui.plain.find import find
 from runbook_tui.plain.obey import obey
 from runbook_tui.plain.watch import Watch
-from runbook_tui.plain.words import ASKING, NotAnOrderError, Order, Word, acts_at_once, asks, understand
+from runbook_tui.plain.words import ASKING, LOOKING, NotAnOrderError, Order, Word, acts_at_once, asks, understand
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -155,6 +155,8 @@ class Session:
     async def _act(self, order: Order) -> None:
         """Obey one order; a refusal is said and changes nothing."""
         try:
+            if self._engine.read_only and order.word not in LOOKING:
+                raise Refused(self._engine.allowed("")[Verb.NOTE])
             if order.word is Word.ROLLBACK:
                 await self._roll_back(order.rest)
             elif order.word is Word.RELOAD:

@@ -42,6 +42,11 @@ AT_ONCE = frozenset({Word.STOP, Word.STATUS, Word.CHECKS, Word.NOTE, Word.HELP})
 ASKING = frozenset({Word.CONFIRM, Word.RETRY, Word.EDIT, Word.UNDO, Word.ROLLBACK, Word.RELOAD, Word.RECHECK})
 """What prints a confirmation and takes the next line as its answer."""
 
+LOOKING = frozenset({
+    Word.HOSTS, Word.GO, Word.CHECKS, Word.SECRET, Word.EXPORT, Word.STATUS, Word.HELP, Word.QUIT,
+})  # fmt: skip
+"""What changes nothing in the run: it is heard where the run was opened read-only, too."""
+
 USAGE = {
     Word.CONFIRM: ("confirm", "show what would run, then ask"),
     Word.SKIP: ("skip REASON", "leave this action out, and say why; what is optional needs no reason"),

@@ -22,6 +22,7 @@ from runbook_tui.ui.screens.ask import AskScreen
 from runbook_tui.ui.screens.leaving import LeaveScreen, StopScreen
 from runbook_tui.ui.screens.main import MainScreen
 from runbook_tui.ui.screens.rehearsal import RehearsalScreen
+from runbook_tui.ui.screens.watching import WatchScreen
 from runbook_tui.ui.themes import DARK, THEMES
 from runbook_tui.ui.untrusted import untrusted_line
 
@@ -115,7 +116,9 @@ class RunbookApp(App[None]):
         self.now = now
         self.rhythm = Rhythm(clock)
         self.flows = Flows(self, engine)
-        self.main = MainScreen(engine) if rehearsal is None else RehearsalScreen(engine, rehearsal)
+        self.main: MainScreen = WatchScreen(engine) if engine.following else MainScreen(engine)
+        if rehearsal is not None:
+            self.main = RehearsalScreen(engine, rehearsal)
 
     def on_mount(self) -> None:
         """Show the main screen, and before it what has to be agreed to."""
@@ -178,7 +181,7 @@ class RunbookApp(App[None]):
     def _interrupted(self) -> None:
         if isinstance(self.screen, StopScreen | LeaveScreen):
             return
-        if self.engine.activity is not None:
+        if self.engine.activity is not None and not self.engine.following:
             self.flows.start(self.flows.stop(), alongside=True)
         else:
             self._leave()

@@ -122,6 +122,8 @@ class Flows:
     async def begin(self, *, always: bool = False) -> None:
         """Show the start screen where there is something to say or to agree to; agree when asked to."""
         engine = self._engine
+        if engine.following:
+            return
         wanted = [] if engine.consented else engine.consent_lines()
         if not (wanted or engine.state.resumes or engine.drift or always):
             if not (engine.read_only or engine.consent_lines()):
@@ -142,7 +144,7 @@ class Flows:
     async def leave(self) -> None:
         """Pause the run and leave; ask first when something runs."""
         activity = self._engine.activity
-        if activity is not None:
+        if activity is not None and not self._engine.following:
             number = number_of(self._engine.state, activity.attempt.action)
             if await self.ask(LeaveScreen(number, activity, self._app.rhythm)) is None:
                 return

@@ -52,6 +52,16 @@ KEYS = (
     Key("help", "question_mark", "?", "Help", "This page.", footer=9),
     Key("pause", "q", "q", "Pause", "Leaves the run so that it can be resumed. Asks when something runs.", footer=10),
 )  # fmt: skip
+WATCH_KEYS = (
+    Key("goto", "g", "g", "Go to…", "Finds a step by its number or words.", footer=8),
+    Key("output", "o", "o", "Output", "The output on the full screen: search, copy, save.", footer=1),
+    Key("checks", "v", "v", "Checks", "All live checks as they turned last.", footer=2),
+    Key("hosts", "h", "h", "Hosts…", "Each host as the newest command on it found it.", footer=3),
+    Key("transcript", "t", "t", "Transcript…", "Writes the transcript to a file.", footer=4),
+    Key("help", "question_mark", "?", "Help", "This page.", footer=9),
+    Key("pause", "q", "q", "Leave", "Watches no more. The run goes on where it is held.", footer=10),
+)
+"""What a watch has: it looks, and leaves."""
 REHEARSAL_KEYS = (
     Key("world", "d", "d", "World", "The rehearsal's world: every resolver's cache, the queues, the numbered mails."),
     Key("forward", "f", "f", "Fast-forward", "Moves world time to the end of the next TTL that runs."),

@@ -368,11 +368,33 @@ async def test_read_only_refuses_everything_that_changes(tmp_path: Path) -> None
             engine.propose("a", Verb.CONFIRM),
             engine.skip("a", "why"),
             engine.note("a", "text"),
+            engine.note("", "text"),
+            engine.stop(),
             engine.settle("", ev.Settlement.LITERAL, "v", "x"),
             engine.trust("local", "x"),
         ):
             with pytest.raises(Refused, match="read-only"):
                 await doing
+
+
+async def test_what_runs_is_left_alone_read_only(tmp_path: Path) -> None:
+    """A job of an earlier sitting is neither asked about nor fenced; the next sitting that may do so finds its end."""
+    go = tmp_path / "go"
+    bench = bench_of(tmp_path, here(text=f"while [ ! -e {go} ]; do sleep 0.05; done"))
+    async with bench.engine() as engine:
+        await engine.confirm(await engine.propose("a", Verb.CONFIRM), "y")
+        await eventually(lambda: engine.state.attempts["night-1"].started_at is not None, 60)
+    bench.read_only = True
+    async with bench.engine() as engine:
+        await engine.consent()
+        assert engine.activity is None
+        assert engine.state.of("a").status is Status.UNKNOWN
+    bench.read_only = False
+    go.touch()
+    async with bench.engine() as engine:
+        await engine.consent()
+        await engine.idle()
+        assert engine.state.of("a").status is Status.DONE
 
 
 async def test_actions_of_a_step_come_in_order(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from runbook_tui.core.model import LOCAL, ActionKind, Hold, HoldCode, Host, StepId, Undo
 from runbook_tui.core.run import Status
+from runbook_tui.plain.words import LOOKING, USAGE, Word
 from tests.core.builders import a_literal, a_runbook, a_step, an_action
 from tests.support.bench import Bench, HeldClock, eventually
 from tests.support.desk import Desk
@@ -156,8 +157,10 @@ async def test_a_wait_counts_down_and_says_when_it_is_over(tmp_path: Path) -> No
 async def test_nothing_runs_read_only(tmp_path: Path) -> None:
     """Opened read-only every verb that changes something is refused; looking is not."""
     async with Desk(bench(tmp_path, here("a"), read_only=True).engine()) as desk:
-        desk.say("confirm", "skip x", "note x", "set host local", "status")
-        for _ in range(4):
+        changing = [word for word in Word if word not in LOOKING]
+        alone = {word for word in changing if " " not in USAGE[word][0] or USAGE[word][0].endswith("]")}
+        desk.say(*(word if word in alone else f"{word} x" for word in changing), "status")
+        for _ in changing:
             await desk.hear("refused: this run was opened read-only")
         await desk.hear("^1.1 allowed: nothing")
 

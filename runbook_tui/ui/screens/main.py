@@ -217,16 +217,24 @@ class MainScreen(Panes):
         self.set_class(engine.state.running is not None, "-running")
         self.query_one(StepLine).show(engine.state, here)
         self._draw_header()
-        self.query_one(KeyBar).show(self.refused(), self.key_names())
+        self.query_one(KeyBar).show(self.keys, self.refused(), self.key_names())
 
     def _draw_header(self) -> None:
         state, here = self._engine.state, self.spot
         elapsed = (self.own.now() - state.opened_at).total_seconds() if state.opened_at else 0.0
         header = self.query_one(HeaderBar)
         header.show(
-            state, here.step if here else None, elapsed, read_only=self._engine.read_only, trouble=self._engine.trouble,
+            state, here.step if here else None, elapsed, mode=self.mode(), alarm=self.alarm(),
             file_changed=self._engine.file_changed,
         )
+
+    def mode(self) -> str:
+        """Say how one sits here, where the verbs are not open."""
+        return "read-only" if self._engine.read_only else ""
+
+    def alarm(self) -> str:
+        """Say what keeps the run from going on, in few words."""
+        return "the journal can not be written" if self._engine.trouble else ""
 
     def shown_attempt(self) -> Attempt | None:
         """Give the attempt whose output is shown: of the chosen action, else what runs, else what just ended."""

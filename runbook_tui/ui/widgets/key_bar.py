@@ -8,10 +8,8 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from runbook_tui.ui.keys import KEYS
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from textual import events
 
@@ -34,9 +32,9 @@ class KeyBar(Static):
         super().__init__(id=id)
         self._places: list[tuple[int, int, str]] = []
 
-    def show(self, refused: Mapping[str, str], names: Mapping[str, str]) -> None:
+    def show(self, keys: Iterable[Key], refused: Mapping[str, str], names: Mapping[str, str]) -> None:
         """Draw the keys that fit: open verbs first, at most eight; `names` are the keys as they are bound now."""
-        chosen = pick(refused, names, self.size.width)
+        chosen = pick(keys, refused, names, self.size.width)
         parts: list[Content | str | tuple[str, str]] = [" "]
         self._places, at = [], 1
         for key in chosen:
@@ -55,9 +53,9 @@ class KeyBar(Static):
                 self.post_message(self.Pressed(key))
 
 
-def pick(refused: Mapping[str, str], names: Mapping[str, str], width: int) -> list[Key]:
+def pick(keys: Iterable[Key], refused: Mapping[str, str], names: Mapping[str, str], width: int) -> list[Key]:
     """Choose up to eight keys that fit: what is allowed comes before what is refused; help and pause always."""
-    ranked = sorted((k for k in KEYS if k.footer), key=lambda k: k.footer)
+    ranked = sorted((k for k in keys if k.footer), key=lambda k: k.footer)
     always = [k for k in ranked if k.id in {"goto", "help", "pause"}]
     rest = sorted((k for k in ranked if k not in always), key=lambda k: (bool(refused.get(k.id)), k.footer))
     chosen: list[Key] = []

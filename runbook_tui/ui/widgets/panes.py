@@ -41,10 +41,10 @@ class HeaderBar(Static):
     """One line: what runs through, between which hosts, how far it is."""
 
     def show(
-        self, state: RunState, step: Step | None, elapsed: float, *, read_only: bool, trouble: str,
+        self, state: RunState, step: Step | None, elapsed: float, *, mode: str, alarm: str,
         file_changed: bool = False,
     ) -> None:  # fmt: skip
-        """Draw the line anew."""
+        """Draw the line anew. `mode` is how one sits here where it is not at the verbs, `alarm` what is wrong."""
         settled, total = progress(state)
         names = [str(n) for n in state.hosts if n != "local"] or ["local"]
         hosts = Content.styled(" → " if len(names) == 2 else ", ", "$muted").join(
@@ -53,14 +53,14 @@ class HeaderBar(Static):
         phase = state.runbook.phase_of(step.id) if step else None
         left = Content.assemble((" mailrunbook ", "bold $primary"), " ", untrusted_line(state.runbook.title, "bold"))
         parts: list[Content | str | tuple[str, str]] = []
-        if trouble:
-            parts += [("the journal can not be written", "bold $error"), " · "]
+        if alarm:
+            parts += [untrusted_line(alarm, "bold $error"), " · "]
         if file_changed:
             parts += [("runbook file changed: l", "$warning"), " · "]
         if state.rehearsal:
             parts += [("REHEARSAL", "bold $warning"), " · "]
-        if read_only:
-            parts += [("read-only", "$warning"), " · "]
+        if mode:
+            parts += [(mode, "$warning"), " · "]
         parts += [f"{settled}/{total} steps done"]
         if phase is not None and self.size.width >= 100:
             parts += [(" · ", "$muted"), untrusted_line(f"{phase.number} {phase.title}".strip())]
