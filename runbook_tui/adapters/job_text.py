@@ -5,8 +5,10 @@ A job is a folder `jobs/ID` in the state folder of the user over there, 0700 (PR
     cmd   the script, checked for length and POSIX checksum     in    its standard input, if it has one
     go/   the commit point: whoever makes it decides            fence/ it will never start
     meta  boot id, process group, pid of its supervisor         out   what it says, merged
-    rc    exit status and length of `out`, in room that was taken before the start
+    boot  boot id as it was sent                                rc    exit status and length of `out`
     secret/, ask.N/, bin/   for values that nobody may see: `job_feed`
+
+`rc` and `meta` get room before the start, which a full disk cannot take from them.
 
 The supervisor `run` outlives the connection. A program answers with the job's stand in words; `follow` then sends
 what `out` has from an offset on, in frames: `D OFFSET LENGTH\n` and that many bytes, `H SIZE\n` while nothing
@@ -29,6 +31,7 @@ ROOT = "S=${MAILRUNBOOK_STATE_DIR:-$HOME/.local/state/mailrunbook}/jobs\n"
 """Where jobs, marks and locks are; on the operator's own machine that is beside the runs."""
 
 # A process is the supervisor only when its arguments name the job: a number that was given out again is not it.
+# The command runs only once `meta` is there: a supervisor that is gone before that will never write one.
 # A group whose leader died keeps its number until its last process ends, so a living leader that is not ours tells
 # that the number was given out again.
 _JOB = (
@@ -37,7 +40,7 @@ _JOB = (
     + r"""j=$S/@ID@
 bootid() {
 if [ -r /proc/sys/kernel/random/boot_id ]; then read -r b </proc/sys/kernel/random/boot_id; echo "$b"
-else sysctl -n kern.boottime 2>/dev/null | sed 's/.* sec = \([0-9]*\).*/\1/'
+else b=$(sysctl -n kern.boottime 2>/dev/null | sed 's/.* sec = \([0-9]*\).*/\1/'); echo "${b:--}"
 fi
 }
 args() { ps -ww -o args= -p "$1" 2>/dev/null; }
@@ -47,18 +50,27 @@ if [ "$1" = "$2" ] && [ -n "$(ps -o stat= -p "$1" 2>/dev/null | grep -v '^Z')" ]
 else ps -A -o pgid= -o stat= | awk -v g="$1" '$1 == g && $2 !~ /^Z/ { n++ } END { print n + 0 }'
 fi
 }
-ended() { [ -f "$j/rc" ] && read -r c n e x <"$j/rc" && echo "done $c $n $pg $((e-since))"; }
+ended() { [ -f "$j/rc" ] && read -r c n e x <"$j/rc" && [ "$x" = . ] && echo "done $c $n $pg $((e-since))"; }
+begun() {
+if ps -A -ww -o args= 2>/dev/null | grep -q "[/]@ID@/run"; then echo starting
+elif [ "$(cat "$j/boot" 2>/dev/null)" != "$(bootid)" ]; then echo rebooted
+elif [ -n "$(find "$j/go" -prune -mmin +1 2>/dev/null)" ]; then echo vanished
+else echo starting
+fi
+}
 stand() {
 pg=0; since=0
 if [ ! -d "$j" ]; then
 if [ -f "$S/run-@RUN@" ]; then echo absent; else echo amnesia; fi
 return
 fi
-[ ! -f "$j/meta" ] || read -r boot pg pid since <"$j/meta"
+[ -f "$j/meta" ] && read -r boot pg pid since <"$j/meta" && [ -n "$since" ] || { pg=0; since=0; }
 ended && return
 if [ -d "$j/fence" ]; then echo fenced; return; fi
-if [ ! -d "$j/go" ]; then echo claimed; return; fi
-if [ ! -f "$j/meta" ]; then echo starting; return; fi
+if [ "$pg" = 0 ]; then
+if [ -d "$j/go" ]; then begun; else echo claimed; fi
+return
+fi
 if alive "$pid"; then echo "running $pg"; return; fi
 ended && return
 if [ "$boot" != "$(bootid)" ]; then echo rebooted; return; fi
@@ -69,48 +81,59 @@ if [ "$n" -gt 0 ]; then echo "orphan $pg $n"; else echo vanished; fi
 """
 )
 
-# The room for the exit status is taken before the start: a disk that the job fills would lose it.
-_START = r"""mkdir -p "$S" 2>/dev/null && : >>"$S/run-@RUN@" || { say nospool "$S"; exit 90; }
+# The room for the exit status and the group is taken before the start: a disk that the job fills would lose them. What
+# writes the status down ignores a second TERM, which an operator may send and a dying ksh does; ksh also counts a
+# signal as 256 and more, which no other sh does.
+_START = r"""won=
+mkdir -p "$S" 2>/dev/null && : >>"$S/run-@RUN@" || { say nospool "$S"; exit 90; }
 cd "$HOME" 2>/dev/null || { say nohome "$HOME"; exit 93; }
 if mkdir "$j" 2>/dev/null; then
 drop() {
-rm -f "$j/cmd" "$j/in" "$j/out" "$j/rc.t" "$j/run"
+rm -f "$j/cmd" "$j/in" "$j/out" "$j/boot" "$j/rc.t" "$j/meta.t" "$j/run"
 @DROPFED@
 rmdir "$j"; say "$1" "$2"; exit 92
 }
-@READ@ >"$j/cmd" 2>/dev/null
+{ @READ@ >"$j/cmd"; } 2>/dev/null || drop nospool "$j"
 @READIN@
 set -- $(cksum <"$j/cmd")
 [ "$1 $2" = "@SUM@" ] || drop truncated "$2 bytes"
 @CHECKIN@
-{ : >"$j/out" && echo "                                                " >"$j/rc.t"; } 2>/dev/null || drop nospool "$j"
+room=$(printf %96s .)
+{ : >"$j/out" && bootid >"$j/boot" && echo "$room" >"$j/rc.t" && echo "$room" >"$j/meta.t"; } 2>/dev/null ||
+drop nospool "$j"
 @MAKEFED@
 @SUDO@
 cat >"$j/run" <<'MRBEND' || drop nospool "$j"
 j=$1; b=$2; pid=$$
-trap : TERM INT
+trap : TERM INT HUP
 @GROUP@
-echo "$b $(group) $pid $(date +%s)" >"$j/meta.t" && mv "$j/meta.t" "$j/meta" || exit 1
+echo "$b $(group) $pid $(date +%s)" | dd of="$j/meta.t" conv=notrunc 2>/dev/null && mv "$j/meta.t" "$j/meta" || exit 1
 @TAKEFED@
 @PATH@
 @SH@ "$j/cmd" <@INPUT@ >>"$j/out" 2>&1
 c=$?
+trap '' TERM INT HUP
+[ $c -lt 256 ] || c=$((128+c%128))
 echo "$c $(($(wc -c <"$j/out"))) $(date +%s) ." | dd of="$j/rc.t" conv=notrunc 2>/dev/null && mv "$j/rc.t" "$j/rc"
 MRBEND
 if mkdir "$j/go" 2>/dev/null; then
+won=1
 if command -v setsid >/dev/null 2>&1; then setsid @SH@ "$j/run" "$j" "$(bootid)" </dev/null >/dev/null 2>&1 &
 else @SH@ "$j/run" "$j" "$(bootid)" </dev/null >/dev/null 2>&1 &
 fi
 i=0
-until [ -f "$j/meta" ] || [ -f "$j/rc" ] || [ $i -ge 100 ]; do i=$((i+1)); sleep 0.02 2>/dev/null || sleep 1; done
+until [ -f "$j/meta" ] || [ ! -d "$j/go" ] || [ $i -ge 100 ]; do i=$((i+1)); sleep 0.02 2>/dev/null || sleep 1; done
+elif [ ! -d "$j/go" ]; then drop nospool "$j"
 fi
 fi
 """
 
-# The stand is taken before the size: what was written before the end is never left out.
+# The stand is taken before the size: what was written before the end is never left out. A job that was started just now
+# and whose folder is gone already may have removed it itself: that it did not run would be wrong.
 _FOLLOW = (
     r"""off=@OFF@; k=0; q=0; a=0
 s=$(stand)
+if [ "${won:-}" ]; then case $s in claimed|fenced|absent|amnesia) s=vanished ;; esac; fi
 say started "$s"
 while :; do
 """
@@ -137,15 +160,17 @@ done
 """
 )
 
-# Later, a job's folder that is missing proves that it did not run only where the run has left its mark.
-_MARK = r"""mkdir -p "$S" 2>/dev/null && : >>"$S/run-@RUN@" || { say nospool "$S"; exit 90; }
+# Later, a job's folder that is missing proves that it did not run only where the run has left its mark. A ps that
+# shows nothing of one process would tell every job as gone.
+_MARK = r"""[ -n "$(args $$)" ] || { say missing "ps -ww -o args= -p PID"; exit 95; }
+mkdir -p "$S" 2>/dev/null && : >>"$S/run-@RUN@" || { say nospool "$S"; exit 90; }
 say stand claimed
 """
 
 # A host that does not even know the run may have lost the job's folder: that it did not run is not provable there.
 _FENCE = r"""if [ -d "$j" ] || [ -f "$S/run-@RUN@" ]; then
 mkdir -p "$j" 2>/dev/null || { say nospool "$j"; exit 90; }
-! mkdir "$j/go" 2>/dev/null || mkdir "$j/fence"
+[ -f "$j/meta" ] || ! mkdir "$j/go" 2>/dev/null || mkdir "$j/fence"
 fi
 say stand "$(stand)"
 """
@@ -167,7 +192,7 @@ esac
 """
 
 _GROUP = r"""group() {
-if read -r s 2>/dev/null </proc/$$/stat; then set -- ${s##*)}; echo "$3"
+if read -r s 2>/dev/null </proc/$$/stat; then set -- ${s##*\)}; echo "$3"
 else set -- $(ps -o pgid= -p $$ 2>/dev/null); echo "$1"; fi
 }"""
 
@@ -191,7 +216,7 @@ def launch_call(
     if stdin is not None:
         fields = {
             "READ": f"dd bs=1 count={len(data)}",
-            "READIN": 'cat >"$j/in" 2>/dev/null',
+            "READIN": '{ cat >"$j/in"; } 2>/dev/null || drop nospool "$j"',
             "CHECKIN": f'[ "$(cksum <"$j/in")" = "{cksum(stdin)}" ] || drop truncated "its input"',
             "INPUT": '"$j/in"',
         }

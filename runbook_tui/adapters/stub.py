@@ -97,7 +97,7 @@ done
 export PATH
 say() { echo "MRB $1 @NONCE@ $2"; }
 group() {
-if read -r s 2>/dev/null </proc/$$/stat; then set -- ${s##*)}; echo "$3"
+if read -r s 2>/dev/null </proc/$$/stat; then set -- ${s##*\)}; echo "$3"
 else set -- $(ps -o pgid= -p $$ 2>/dev/null); echo "$1"; fi
 }
 """

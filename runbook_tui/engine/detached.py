@@ -34,6 +34,7 @@ LOST = {
     Standing.VANISHED: "its processes are gone and left no exit status (killed, out of memory, or logged out)",
     Standing.AMNESIA: "the host knows nothing of this run any more: its folder for running commands is gone",
     Standing.ABSENT: "it was started, but its folder on the host is gone",
+    Standing.CLAIMED: "it was started, but what its folder on the host had to tell is gone",
 }
 """Why a job's outcome will never be known."""
 
@@ -222,7 +223,8 @@ class DetachedJob:
                 raise NotRunError("the host had not started it, and was kept from starting it later")
         self.resumed_at = self.offset  # what comes from here on may come before the answer is read to its end
         following = await jobs.follow(self._job, self.offset, self._take, self._asked)
-        if following.stand.standing in {Standing.FENCED, Standing.CLAIMED}:
+        never = following.stand.standing is Standing.CLAIMED and not acknowledged
+        if never or following.stand.standing is Standing.FENCED:
             following.close()
             raise NotRunError("the host never started it")
         return following

@@ -167,6 +167,21 @@ async def test_a_number_given_out_again_is_not_taken_for_the_job(shell: Shell, j
         await stranger.wait()
 
 
+async def test_a_start_that_broke_off_on_the_host_is_found_out(shell: Shell, job: JobId, jobs: Path) -> None:
+    """Without a supervisor it is starting for a moment only: then it vanished, or its host was started anew."""
+    await ended(await shell.jobs.launch(job, "true", lambda _: None))
+    folder = jobs / job.attempt
+    (folder / "rc").unlink()
+    (folder / "meta").write_text("")  # as a crash may leave it
+    assert (await shell.jobs.fence(job)).standing is Standing.STARTING
+    os.utime(folder / "go", (1, 1))
+    assert (await shell.jobs.fence(job)).standing is Standing.VANISHED
+    (folder / "boot").write_text("another-boot\n")
+    assert (await shell.jobs.fence(job)).standing is Standing.REBOOTED
+    (folder / "rc").write_text(" " * 95 + "\n")
+    assert (await shell.jobs.fence(job)).standing is Standing.REBOOTED
+
+
 async def test_a_daemon_that_keeps_the_output_open_is_not_waited_for(shell: Shell, job: JobId) -> None:
     """The job ends when its script ends."""
     said: list[bytes] = []
@@ -222,6 +237,17 @@ def test_frames_that_make_no_sense_end_the_look(sent: bytes) -> None:
     frames.feed(b"D 5 1\nx")
     assert frames.wrong
     assert not said
+
+
+async def test_an_answered_start_is_never_taken_back(shell: Shell, job: JobId, jobs: Path) -> None:
+    """What an earlier sitting saw start did run: with its traces gone on the host its outcome is unknown."""
+    await ended(await shell.jobs.launch(job, "true", lambda _: None))
+    for trace in ("rc", "meta"):
+        (jobs / job.attempt / trace).unlink()
+    (jobs / job.attempt / "go").rmdir()
+    found = DetachedJob(job, lambda: shell, lambda _: None, QuickClock(), told=lambda: None)  # type: ignore[arg-type]
+    await found.take_up(acknowledged=True)
+    assert "its folder on the host" in (await found.wait()).lost
 
 
 # ---- cut links
