@@ -133,7 +133,7 @@ fi
 _FOLLOW = (
     r"""off=@OFF@; k=0; q=0; a=0
 s=$(stand)
-if [ "${won:-}" ]; then case $s in claimed|fenced|absent|amnesia) s=vanished ;; esac; fi
+if [ "${won:-}" ]; then case $s in claimed|absent|amnesia) s=vanished ;; esac; fi
 say started "$s"
 while :; do
 """
