@@ -39,8 +39,19 @@ class FileSeen:
         return self.sum != "absent"
 
 
+def climbs(path: str) -> bool:
+    """Whether a path has `..` in it: where it leads is then not what it says."""
+    return ".." in path.split("/")
+
+
 def shell_path(path: str) -> str:
-    """Quote a path for sh; a leading `~/` is the login's home."""
+    """Quote a path for sh; a leading `~/` is the login's home.
+
+    Raises:
+        Refused: it climbs.
+    """
+    if climbs(path):
+        raise Refused(f"{path} climbs out of its folder with ..")
     if path.startswith("~/"):
         return '"$HOME"/' + shlex.quote(path[2:])
     return shlex.quote(path)

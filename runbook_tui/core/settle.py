@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 PLAIN_VALUE = r"[A-Za-z0-9._@%+=:,/][A-Za-z0-9._@%+=:,/-]*"
 """What a literal's value must match whole when it has no `match` of its own (FORMAT.md, Spelling 4)."""
 
+SHELL_SYNTAX = re.compile(r"""[`$\\"';&|<>()]""")
+"""What a value never has, whatever its `match` allows: in quotes or out of them sh would obey it (PROMISES.md 3.5)."""
+
 LONGEST_COMMAND = 100_000
 """Bytes: a shell takes its program as one argument, and Linux caps an argument at 128 KiB (execve(2))."""
 
@@ -51,6 +54,8 @@ def value_problem(literal: Literal, value: str) -> str:
     pattern = literal.match or PLAIN_VALUE
     if not value.isprintable():
         return f"{value!r} contains a character that cannot be seen"
+    if found := SHELL_SYNTAX.search(value):
+        return f"{value!r} has shell syntax in it: {found.group()}"
     if ".." in value and not literal.match:
         return f"{value!r} contains '..'"
     if not re.fullmatch(pattern, value):

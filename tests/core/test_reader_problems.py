@@ -122,6 +122,14 @@ def test_a_structural_error_says_where(body: str, code: str, line: int) -> None:
         ("runbook:\n  checks:\n    c: {type: mx, name: a, changed-by: '#x'}", "dangling-changed-by", 4, 1, "#x"),
         ("runbook:\n  hosts: [", "yaml", 3, 11, "YAML"),
         ("runbook:\n  a: &x 1\n  b: *x", "yaml", 4, 6, "aliases"),
+        ("runbook:\n  hosts: {a: {name: !!python/name:os.system x}}", "yaml", 3, 21, "python/name"),
+        ("runbook:\n  hosts: !x {a: {}}", "yaml", 3, 10, "!x"),
+        ('runbook:\n  hosts: {a: {name: "x\\u200by"}}', "hidden-character", 3, 21, "U+200B"),
+        ('runbook:\n  checks: {c: {type: ssh, host: local, label: "\\e]0;x"}}', "hidden-character", 3, 47, "escape"),
+        ("runbook:\n  hosts: {a: {ssh: \uff4fld.example.org}}", "look-alike", 3, 20, "alike"),
+        ("runbook:\n  hosts: {a: {name: \u043eld.example.org}}", "look-alike", 3, 21, "alike"),
+        ("runbook:\n  checks: {c: {type: tcp, host: \u043eld.example.org, port: 25}}", "look-alike", 3, 33, "alike"),
+        ("runbook:\n  literals: {x: {var: a, match: '.*', default: '$(x)'}}", "bad-value", 3, 48, "shell syntax"),
         ("runbook: 7", "front-matter", 2, 10, "name: value"),
         ('runbook:\n  hosts: {a: {ssh: "x\u202ey"}}', "hidden-character", 3, 22, "U+202E"),
     ],
@@ -325,3 +333,19 @@ def test_problems_are_bounded_and_in_order() -> None:
     found = annotated("# P\n\n" + "- a <!-- step: .manual foo=1 -->\n" * 3000).problems
     assert len(found) == 500
     assert [p.line for p in found] == sorted(p.line for p in found)
+
+
+@pytest.mark.parametrize(
+    ("info", "column"),
+    [("text {.file host=old mode=create file=/etc/../root/x}", 38), ("text /a/.. {.file host=old mode=create}", 5)],
+)
+def test_a_file_s_path_does_not_climb(info: str, column: int) -> None:
+    """A path with `..` leads to another place than it seems to."""
+    found = problem(annotated(step(fence("x", info))), "climbing-path")
+    assert (found.line, found.column, found.severity) == (FENCE_LINE, column, Severity.ERROR)
+
+
+def test_prose_of_the_front_matter_may_mix_alphabets() -> None:
+    """What is only read by people is not judged."""
+    text = "---\nrunbook:\n  checks: {c: {type: ssh, host: local, label: \u03a9mega}}\n---\n# T\n"
+    assert "look-alike" not in codes(read(text.encode()))

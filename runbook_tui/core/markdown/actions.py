@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from runbook_tui.core.applies import system_word
+from runbook_tui.core.filestep import climbs
 from runbook_tui.core.markdown import shell, values, words
 from runbook_tui.core.markdown.attributes import Attributes
 from runbook_tui.core.markdown.classify import SURE
@@ -154,7 +155,9 @@ def _from_fence(
         holds.append(Hold(HoldCode.NO_MODE, "it does not say how the file is changed", "mode"))
     if decision is not None and decision.confidence < SURE:
         holds.append(Hold(HoldCode.UNREAD, f"it is not certain what this is: {decision.why}", "block"))
-    elif file is not None and not context.annotated and not file.path.startswith(("/", "~/")):
+    elif file is not None and not context.annotated and (
+        not file.path.startswith(("/", "~/")) or climbs(file.path)
+    ):
         holds.append(Hold(HoldCode.UNREAD, f"{file.path} does not say in which folder", "path"))
     draft.action = replace(draft.action, holds=tuple(holds))
     return draft
@@ -174,6 +177,10 @@ def _file(fence: Fence, decision: Decision | None, context: Context) -> FileChan
     if context.annotated and not absolute:
         hint = "begin it with / or ~/"
         context.error(fence.line, fence.column, "relative-path", f"{path} does not say in which folder", hint)
+    if climbs(path):
+        column = own.column("file") if fence.value("file") else fence.column
+        message = f"{path} climbs out of its folder with .."
+        context.error(fence.line, column, "climbing-path", message, "write the path out")
     mode = fence.value("mode")
     return FileChange(
         path=path, mode=FileMode(mode) if mode in list(FileMode) else None, owner=fence.value("owner"),

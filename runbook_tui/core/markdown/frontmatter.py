@@ -12,7 +12,7 @@ from runbook_tui.core.applies import system_word
 from runbook_tui.core.markdown import checkspecs, suspicious, values
 from runbook_tui.core.markdown.attributes import NAME
 from runbook_tui.core.markdown.vocabulary import did_you_mean
-from runbook_tui.core.markdown.yamlnodes import Notes, compose, fields, mapping, plain, text_of, texts_of
+from runbook_tui.core.markdown.yamlnodes import Notes, compose, fields, mapping, plain, scalars, text_of, texts_of
 from runbook_tui.core.model import (
     LOCAL,
     CheckSpec,
@@ -37,6 +37,7 @@ _TITLE = re.compile(r"^title\s*[:=]\s*(.*?)\s*$", re.MULTILINE)
 _NIKOLA_TITLE = re.compile(r"^\.\.\s+title:\s*(.*?)\s*$", re.MULTILINE)
 _SSH = re.compile(r"(?:ssh://)?(?:[\w.][\w.+-]*@)?(?:[\w][\w.-]*|\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\])(?::\d{1,5})?")
 _DNS_NAME = re.compile(r"[\w][\w.-]*|[0-9A-Fa-f:.]+")
+_PROSE = frozenset({"ask", "label", "source"})
 _KINDS = ("domain", "host", "user", "secret", "path", "address", "service")
 
 
@@ -116,7 +117,16 @@ def _hidden(lines: list[str], start: int, end: int) -> list[Problem]:
     return found
 
 
+def _look_alikes(node: yaml.Node, notes: Notes) -> None:
+    """Find names and values that look like others; what is only read by people may be in any alphabet."""
+    for scalar in scalars(node, _PROSE):
+        for _, word in suspicious.look_alikes(scalar.value):
+            message = f"{word} mixes letters of two alphabets that look alike"
+            notes.error(scalar, "look-alike", message, "type the word again")
+
+
 def _declarations(node: yaml.Node, front: Front, given_hosts: Collection[str], notes: Notes) -> None:
+    _look_alikes(node, notes)
     given = fields(node, "runbook", KEYS, notes)
     if "version" in given and text_of(given["version"][1], "version", notes) != VERSION:
         message = f"version {plain(given['version'][1])} of the format is not known"
@@ -153,9 +163,6 @@ def _hosts(node: yaml.Node, notes: Notes) -> dict[HostName, Host]:
             if part in words and not pattern.fullmatch(words[part]):
                 hint = "user@name[:port] or an alias of the ssh configuration" if part == "ssh" else ""
                 notes.error(given[part][1], "bad-value", f"{part}: {words[part]!r} cannot be reached", hint)
-            for _, word in suspicious.look_alikes(words.get(part, "")):
-                message = f"{word} mixes letters of two alphabets that look alike"
-                notes.error(given[part][1], "look-alike", message, "type the name again")
         host = HostName(name)
         system = system_word(words.get("os", ""))
         if "os" in words and not system:

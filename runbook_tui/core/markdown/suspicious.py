@@ -24,7 +24,7 @@ def hidden(line: str) -> list[tuple[int, str]]:
 
 
 def look_alikes(line: str) -> list[tuple[int, str]]:
-    """Give column and text of every word that mixes ASCII letters with Greek or Cyrillic ones."""
+    """Give column and text of every word that mixes ASCII letters with Greek, Cyrillic or full-width ones."""
     if line.isascii():
         return []
     found = []
@@ -36,7 +36,10 @@ def look_alikes(line: str) -> list[tuple[int, str]]:
 
 
 def _is_foreign(char: str) -> bool:
-    return char.isalpha() and unicodedata.name(char, "").startswith(("GREEK", "CYRILLIC", "ARMENIAN", "CHEROKEE"))
+    if not char.isalpha():
+        return False
+    other = unicodedata.name(char, "").startswith(("GREEK", "CYRILLIC", "ARMENIAN", "CHEROKEE"))
+    return other or unicodedata.normalize("NFKC", char).isascii()
 
 
 def _name(char: str) -> str:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from runbook_tui.core.markdown import suspicious
 from runbook_tui.core.markdown.vocabulary import did_you_mean
 from runbook_tui.core.model import Problem, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 DEEPEST = 30
 """Nesting of the front matter; nothing in the format needs more than six."""
@@ -67,10 +68,17 @@ def _is_safe(text: str, notes: Notes) -> bool:
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            mark = event.start_mark
-            place = (mark.line + 1 + notes.offset, mark.column + 1) if mark is not None else (1, 1)
-            message = "anchors and aliases are not read here"
-            notes.problems.append(Problem(*place, Severity.ERROR, "yaml", message, "write the value out"))
+            message, hint = "anchors and aliases are not read here", "write the value out"
+            notes.problems.append(Problem(*_place(event, notes), Severity.ERROR, "yaml", message, hint))
+            return False
+        if (tag := getattr(event, "tag", None)) is not None:
+            message = f"tags such as {tag} are not read here"
+            notes.problems.append(Problem(*_place(event, notes), Severity.ERROR, "yaml", message, "remove it"))
+            return False
+        if isinstance(event, yaml.ScalarEvent) and (what := _escaped(event, text)):
+            message = f"{what} is hidden in the front matter"
+            place = _place(event, notes)
+            notes.problems.append(Problem(*place, Severity.ERROR, "hidden-character", message, "remove it"))
             return False
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
@@ -80,6 +88,20 @@ def _is_safe(text: str, notes: Notes) -> bool:
             notes.error(None, "yaml", f"the front matter is nested deeper than {DEEPEST} levels")
             return False
     return True
+
+
+def _place(event: yaml.Event, notes: Notes) -> tuple[int, int]:
+    mark = event.start_mark
+    return (mark.line + 1 + notes.offset, mark.column + 1) if mark is not None else (1, 1)
+
+
+def _escaped(event: yaml.ScalarEvent, text: str) -> str:
+    r"""Give the name of a character that hides and that the text has as an escape only, such as `\u202e`."""
+    if event.style != '"' or event.start_mark is None or event.end_mark is None:
+        return ""
+    written = text[event.start_mark.index : event.end_mark.index]
+    found = [] if any(map(suspicious.hidden, written.split("\n"))) else event.value.split("\n")
+    return next((name for line in found for _, name in suspicious.hidden(line)), "")
 
 
 def mapping(node: yaml.Node | None, what: str, notes: Notes) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
@@ -145,3 +167,18 @@ def plain(node: yaml.Node) -> Value:
             return None
         case _:
             return text
+
+
+def scalars(node: yaml.Node, prose: Collection[str] = ()) -> Iterator[yaml.ScalarNode]:
+    """Give every scalar, names too, but those that stand under a name that is `prose`."""
+    match node:
+        case yaml.ScalarNode():
+            yield node
+        case yaml.SequenceNode():
+            for item in node.value:
+                yield from scalars(item, prose)
+        case yaml.MappingNode():
+            for key, value in node.value:
+                yield from scalars(key)
+                if not (isinstance(key, yaml.ScalarNode) and key.value in prose):
+                    yield from scalars(value, prose)
