@@ -185,7 +185,8 @@ class Frames:
         return taken
 
     def _tell(self) -> None:
-        ask = Ask(self._question, self._prompt.decode("utf-8", "backslashreplace").strip())
+        asker, _, prompt = self._prompt.decode("utf-8", "backslashreplace").strip().partition(" ")
+        ask = Ask(self._question, prompt, int(asker[:18]) if asker.isascii() and asker.isdecimal() else 0)
         self._question, self._prompt = 0, bytearray()
         if self._asked is not None:
             self._asked(ask)

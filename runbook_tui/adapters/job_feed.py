@@ -4,7 +4,7 @@ A place is a folder in the job's: `secret` for the job's standard input, `ask.N`
 
     pipe    the FIFO, 0600, gone once it was opened      claim/  whoever makes it decides: fed, or too late
     fed/    the value is whole and being written         no/     nobody gives one
-    text    what sudo asks, as it asks it
+    text    the process that asks, and what, as it asks it
 
 Beside them `bin/` has a `sudo` that has the real one ask through our askpass helper (PROMISES.md 3.5).
 
@@ -68,7 +68,7 @@ n=$((n+1))
 done
 d=$j/ask.$n
 mkfifo "$d/pipe" && exec 3<>"$d/pipe" || exit 1
-printf '%s\\n' "$1" | head -c 400 >"$d/text.t" && mv "$d/text.t" "$d/text" || exit 1
+printf '%s %s\\n' "$PPID" "$1" | head -c 400 >"$d/text.t" && mv "$d/text.t" "$d/text" || exit 1
 await "$d" {ASKS}0
 r=$?
 [ $r -ne 0 ] || exec 4<"$d/pipe"

@@ -233,6 +233,7 @@ class Undo:
     danger: bool = False
     os: str = ""
     secret: str = ""
+    become: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,9 +271,9 @@ class Action:
     `alt` a group and its choice. `holds` are the reasons known from the file alone; literals, needs, conditions and
     gates are found by `settle.holds()`. `digest` is the sha256 of kind, host, text and attributes: "changed since you
     ran it".
-    `secret` names what comes on its standard input. `os` is the system it is for, empty for any. With `each` it stands
-    for one action an item of the list; `item` is set on those, and `bound` has the item by the texts that stand for it
-    (`each.expand`).
+    `secret` names what comes on its standard input, `become` the user it runs as by sudo. `os` is the
+    system it is for, empty for any. With `each` it stands for one action an item of the list; `item` is set on those,
+    and `bound` has the item by the texts that stand for it (`each.expand`).
     """
 
     id: ActionId
@@ -307,6 +308,7 @@ class Action:
     os: str = ""
     each: Each | None = None
     secret: str = ""
+    become: str = ""
     item: str = ""
     bound: Mapping[str, str] = field(default_factory=dict)
     verifies: tuple[Verify, ...] = ()

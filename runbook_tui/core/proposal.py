@@ -36,11 +36,11 @@ class DryRun:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What an attempt is to do where. `fed` is what comes on its standard input and may be seen nowhere.
+    """What an attempt is to do where.
 
-    One of an earlier sitting is `taken_up`: `started` says that its host answered then, `exit` how its command ended
-    where only its proof is missing, `raw_offset` how many bytes of its output are stored, `waited` the seconds since
-    it was confirmed.
+    `fed` is what comes on its standard input and may be seen nowhere, `user` who is logged in there. One of an earlier
+    sitting is `taken_up`: `started` says that its host answered then, `exit` how its command ended where only its proof
+    is missing, `raw_offset` how many bytes of its output are stored, `waited` the seconds since it was confirmed.
     """
 
     attempt: str
@@ -50,6 +50,7 @@ class Order:
     command: str
     stdin: bytes | None = None
     fed: Secret | None = None
+    user: str = ""
     taken_up: bool = False
     started: bool = False
     exit: int | None = None

@@ -19,3 +19,8 @@ def wrap(text: str, cwd: str = "") -> str:
         folder = '"$HOME"/' + shlex.quote(cwd[2:]) if cwd.startswith("~/") else shlex.quote(cwd)
         head += f"cd {folder} || exit 1\n"
     return head + text
+
+
+def become(script: str, user: str) -> str:
+    """Give the script that runs `script` as another user, by sudo."""
+    return f"sudo -H -u {user} -- /bin/sh -c {shlex.quote(script)}\n" if user else script

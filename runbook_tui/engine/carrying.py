@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from runbook_tui.engine.live import LiveChecks
     from runbook_tui.engine.recorder import Recorder
     from runbook_tui.engine.secrets import RunSecrets
-    from runbook_tui.ports import Clock, OutputStore, OutputWriter
+    from runbook_tui.ports import Asker, Clock, OutputStore, OutputWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,7 @@ class Carrying:
         outputs: OutputStore,
         clock: Clock,
         secrets: RunSecrets,
+        asker: Asker | None,
         spawn: Callable[[Coroutine[None, None, None]], None],
         ended: Callable[[], None],
     ) -> None:
@@ -68,6 +69,7 @@ class Carrying:
         self._clock = clock
         self._secrets = secrets
         self._known = secrets.known
+        self._asker = asker
         self._spawn = spawn
         self._ended = ended
         self._feeds: dict[str, Feed] = {}
@@ -203,6 +205,7 @@ class Carrying:
             record=self._recorder.happened,
             greening=Greening(self._live.watch, self._recorder),
             secrets=self._secrets,
+            asker=self._asker,
             known=self._known,
             told=self._recorder.notify,
             earlier=earlier,

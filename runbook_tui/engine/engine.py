@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from runbook_tui.core.markdown.drift import Drift
     from runbook_tui.core.model import Runbook
     from runbook_tui.core.recheck import Recheck
-    from runbook_tui.ports import Clock, Journal, Net, OutputStore, RunbookSource, Secrets, ShellFactory
+    from runbook_tui.ports import Asker, Clock, Journal, Net, OutputStore, RunbookSource, Secrets, ShellFactory
 
 WHOLE_RUN = frozenset({ev.Settlement.LITERAL, ev.Settlement.LIST, ev.Settlement.WHEN, ev.Settlement.ALT})
 """Answers that hold for every action, not only for the one they were given on."""
@@ -87,6 +87,7 @@ class Engine:
         read_only: bool = False,
         make_probes: ProbeFactory = probes,
         known: KnownSecrets | None = None,
+        asker: Asker | None = None,
     ) -> None:
         self._opening = opening
         self._known = known or KnownSecrets()
@@ -109,6 +110,7 @@ class Engine:
             outputs=outputs,
             clock=clock,
             secrets=self.secrets,
+            asker=asker,
             spawn=self._spawn,
             ended=self._close_when_settled,
         )
@@ -317,7 +319,7 @@ class Engine:
         self._carrying.carry_out(
             Order(
                 proposal.attempt, proposal.action, proposal.role, proposal.host, proposal.command, proposal.stdin,
-                proposal.fed,
+                proposal.fed, proposal.user,
             ),
             writer,
         )

@@ -18,6 +18,7 @@ from runbook_tui.core.text import Cleaner, clean_line
 from runbook_tui.engine.detached import DetachedJob, NotRunError
 from runbook_tui.engine.feeding import Feeding, data_of
 from runbook_tui.engine.output import COMPARED_LINES, Output
+from runbook_tui.engine.sudo import Sudo, sudo_name
 from runbook_tui.ports import Ended, Needs, OutcomeUnknownError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from runbook_tui.engine.greening import Greening
     from runbook_tui.engine.recorder import Record
     from runbook_tui.engine.secrets import RunSecrets
-    from runbook_tui.ports import Clock, Job, JobId, OutputWriter, Shell
+    from runbook_tui.ports import Ask, Asker, Clock, Job, JobId, OutputWriter, Shell
 
 VERIFY_TIMEOUT = 120.0
 """Seconds a proof may take when neither it nor its action says otherwise."""
@@ -58,6 +59,7 @@ class Execution:
         greening: Greening,
         told: Callable[[], None],
         secrets: RunSecrets | None = None,
+        asker: Asker | None = None,
         known: KnownSecrets | None = None,
         earlier: tuple[str, ...] = (),
     ) -> None:
@@ -83,10 +85,16 @@ class Execution:
         self._began = self._heard - order.waited
         self._told = told
         self._job = DetachedJob(
-            run, lambda: shell(order.host), self._heard_bytes, clock, told=self._link_changed, offset=order.raw_offset
-        )
+            run, lambda: shell(order.host), self._heard_bytes, clock, told=self._link_changed,
+            offset=order.raw_offset, asked=self._sudo_asked,
+        )  # fmt: skip
         self._secrets = secrets
         self._feeding = Feeding(self._job, clock, self._output.say)
+        self._sudo = Sudo(
+            job=self._job, feeding=self._feeding, asker=asker, known=self._known, host=order.host,
+            name=sudo_name(order.user, shell(order.host).host.ssh), who=f"{action.title} ({order.attempt})",
+            note=self._note, stop=self._give_up_sudo,
+        )  # fmt: skip
         self._proof: Job | None = None
         self._proof_host = order.host
         self._signalled = ""
@@ -122,7 +130,7 @@ class Execution:
             if order.taken_up:
                 await self._job.take_up(acknowledged=order.started)
             else:
-                await self._job.launch(order.command, order.stdin, Needs(fed=order.fed is not None))
+                await self._job.launch(order.command, order.stdin, _needs(order))
         except (HostError, NotRunError) as error:
             self._did_not_run(error)
             return
@@ -140,12 +148,24 @@ class Execution:
             return
         finally:
             await self._feeding.close()
+            await self._sudo.settle()
+        if ended.exit == 0:
+            await self._sudo.prove()
         if self._leaving:
             return
         self._output.finish()
         self._judge_later_or_now(ended)
         if self.stage == "verifying":
             await self._prove(ended)
+
+    def _sudo_asked(self, ask: Ask) -> None:
+        self._sudo.asked(ask)
+        self._told()
+
+    async def _give_up_sudo(self) -> None:
+        """End the command whose sudo nobody answers: what follows in it was not meant to run without."""
+        with contextlib.suppress(HostError):
+            await self.stop("TERM")
 
     def _did_not_run(self, error: HostError | NotRunError) -> None:
         order = self._order
@@ -403,6 +423,10 @@ class Execution:
         job.close()
         waiting.cancel()
         return None
+
+
+def _needs(order: Order) -> Needs:
+    return Needs(fed=order.fed is not None, sudo=re.search(r"\bsudo\b", order.command) is not None)
 
 
 UNSEEN = "unseen"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from runbook_tui.core.errors import HostError
@@ -44,6 +45,15 @@ class Feeding:
                     fed = Fed.CUT
                 if fed is not Fed.CUT:
                     return fed
+            await self._clock.sleep(PAUSE)
+
+    async def refuse(self, place: str) -> None:
+        """Tell the job that nobody gives a value there, as soon as the host can be reached."""
+        while True:
+            if not self._job.trouble:
+                with contextlib.suppress(HostError):
+                    await self._job.refuse(place)
+                    return
             await self._clock.sleep(PAUSE)
 
     async def close(self) -> None:

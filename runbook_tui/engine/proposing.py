@@ -13,7 +13,7 @@ from runbook_tui.core.events import Role
 from runbook_tui.core.model import LOCAL, Action, ActionKind, FileChange, HostName
 from runbook_tui.core.proposal import NO_RETURN, YES, DryRun, Proposal
 from runbook_tui.core.run import RunState, Status, Verb
-from runbook_tui.core.script import wrap
+from runbook_tui.core.script import become, wrap
 from runbook_tui.core.settle import effective
 from runbook_tui.core.text import clean_line
 from runbook_tui.core.verbs import RERUN_WORD, number_of, passed_no_return, word
@@ -92,8 +92,9 @@ class Proposer:
         identity = await self._identity(action)
         dry = await self._dry_run(identity, action)
         changed = edited is not None and edited != action.text
+        script = _as(wrap(text, action.cwd), action.become, identity)
         return self._proposal(
-            state, action, identity, wrap(text, action.cwd), written=action.text if changed else "",
+            state, action, identity, script, written=action.text if changed else "",
             done_when=_done_when(action), way_back=_way_back(action), dry=dry, fed=fed,
         )  # fmt: skip
 
@@ -150,11 +151,14 @@ class Proposer:
             if len(hosts) > 1:
                 raise Refused("its ways back are on different hosts, which is not built yet", hint="Undo by hand.")
             host = hosts.pop()
+            as_users = list(dict.fromkeys(undo.become for undo in action.undos))
+            if len(as_users) > 1:
+                raise Refused("its ways back are for different users, which is not built yet", hint="Undo by hand.")
             fed = await self._undo_secret(action)
             identity = await self._identity(action, host)
             text = "\n".join(undo.text.rstrip("\n") for undo in action.undos) + "\n"
             return self._proposal(
-                state, action, identity, wrap(text, action.undos[0].cwd), role=Role.UNDO,
+                state, action, identity, _as(wrap(text, action.undos[0].cwd), as_users[0], identity), role=Role.UNDO,
                 danger=any(undo.danger for undo in action.undos), done_when=("exit status 0",),
                 fed=fed,
             )  # fmt: skip
@@ -241,6 +245,11 @@ class Proposer:
             gates=gates.let_through(state, action) if role is Role.RUN else (), dry_run=dry, no_return=final,
             fed=fed, input=_input(fed) if action.kind is not ActionKind.FILE else "",
         )  # fmt: skip
+
+
+def _as(script: str, user: str, identity: Identity) -> str:
+    """Give the script as it runs: by sudo where it is for another user than the one who is logged in."""
+    return become(script, user if user != identity.user else "")
 
 
 def _input(fed: Secret | None) -> str:

@@ -75,10 +75,14 @@ STDIN = "secret"
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A question of sudo in a job: the `number`th. `prompt` is what the far side says, to be shown as untrusted."""
+    """A question of sudo in a job: the `number`th. `prompt` is what the far side says, to be shown as untrusted.
+
+    `asker` is the process that asks: the same one asks again when it did not take what it got.
+    """
 
     number: int
     prompt: str
+    asker: int = 0
 
     @property
     def place(self) -> str:

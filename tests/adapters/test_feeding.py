@@ -188,13 +188,14 @@ async def test_sudo_asks_through_the_fifo(
     needs = Needs(sudo=True)
     following = await here.jobs.launch(job, script, heard.append, needs=needs, asked=asks.put_nowait)
     async with asyncio.timeout(60):
-        assert await asks.get() == Ask(1, "[sudo] password for ada:")
+        first = await asks.get()
+        assert (first.number, first.prompt, first.asker > 1) == (1, "[sudo] password for ada:", True)
         assert await here.jobs.feed(job, "ask.1", CANARY.encode()) is Fed.FED
-        assert await asks.get() == Ask(2, "Sorry, try again.")
+        assert await asks.get() == Ask(2, "Sorry, try again.", first.asker)
     assert anywhere(tmp_path, "9f27c1") == []
     again = await here.jobs.follow(job, 0, lambda _: None, asks.put_nowait)
     async with asyncio.timeout(60):
-        assert await asks.get() == Ask(2, "Sorry, try again.")
+        assert await asks.get() == Ask(2, "Sorry, try again.", first.asker)
     again.close()
     assert await here.jobs.feed(job, "ask.2", b"right") is Fed.FED
     assert (await ended(following)).exit == 0

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from runbook_tui.core.model import CheckSpec, Host, Runbook
     from runbook_tui.core.run import RunState
     from runbook_tui.core.secret import Secret
-    from runbook_tui.ports import Clock, HostKey, Probe, Shell, ShellFactory
+    from runbook_tui.ports import Asker, Clock, HostKey, Probe, Shell, ShellFactory
 
 RUN = "night"
 
@@ -94,6 +94,7 @@ class Bench:
     source_now: Runbook | None = None
     given: Sequence[Secret] = ()
     source_file: Path | None = None
+    asker: Asker | None = None
     folder: RunFolder | None = None
 
     def engine(self) -> Engine:
@@ -113,6 +114,7 @@ class Bench:
             outputs=self.folder.outputs(), shells=self.shells, clock=self.clock, read_only=self.read_only,
             net=SystemNet(), secrets=KnownSecrets(), make_probes=self.make_probes, source_now=self.source_now,
             known=Known(self.given),
+            asker=self.asker,
             source=SourceFile(str(self.source_file), self.folder) if self.source_file else None,
             copies=adopted(self.folder, self.folder.journal(self.clock).records),
         )  # fmt: skip

@@ -197,10 +197,13 @@ def _merged(draft: ActionDraft, step: DraftStep, context: Context) -> ActionDraf
     holds += [h for h in (*not_built(draft.shared), *not_built(draft.own)) if h not in holds]
     _check_recheck(draft, merged, context)
     file, command = draft.action.file, draft.action.kind is ActionKind.COMMAND
+    if file is not None and (name := _become(merged)):
+        holds.append(Hold(HoldCode.UNSUPPORTED, f"writing a file as {name} is not built yet", "user"))
     draft.action = replace(
         draft.action,
         file=replace(file, secret="secret" in classes) if file is not None else None,
         secret=merged.get("secret", "") if command else "",
+        become=_become(merged) if command else "",
         host=host,
         host_why=why,
         exits=values.exits(merged.get("exit", "0")) or frozenset({0}),
@@ -236,6 +239,12 @@ def _check_recheck(draft: ActionDraft, merged: Mapping[str, str], context: Conte
         hint = "write a read-only command that exits with 0 when the step is done"
         message = "recheck is the command itself, so it would run a second time"
         context.error(source.line, source.column("recheck"), "recheck-runs-it", message, hint)
+
+
+def _become(attributes: Mapping[str, str]) -> str:
+    """Give the user that `user=` or `sudo=` names; empty for the one who logs in."""
+    root = "root" if values.yes_or_no(attributes.get("sudo", "no")) else ""
+    return attributes.get("user", "") or root
 
 
 def _host(draft: ActionDraft, step: DraftStep, context: Context) -> tuple[HostName | None, str, list[Hold]]:
@@ -299,8 +308,14 @@ def belong(draft: ActionDraft, belonging: Belonging, context: Context) -> None:
                 system, secret,
             )  # fmt: skip
             action = replace(action, verifies=(*action.verifies, verify))
+            if name := _become(own.values):
+                hold = Hold(HoldCode.UNSUPPORTED, f"a proof as {name} is not built yet: write sudo -n into it", "user")
+                action = replace(action, holds=(*action.holds, hold))
         case "undo":
-            undo = Undo(fence.text, fence.line, host, exits, timeout, cwd, own.has("danger"), system, secret)
+            undo = Undo(
+                fence.text, fence.line, host, exits, timeout, cwd, own.has("danger"), system, secret,
+                _become(own.values),
+            )  # fmt: skip
             action = replace(action, undos=(*action.undos, undo))
         case _:
             match = own.values.get("match", Match.CONTAINS)
@@ -322,8 +337,8 @@ def digest(action: Action, classes: Mapping[str, object]) -> str:
         "mode": action.file.mode if action.file else None,
         "verify": [[v.text, v.host, sorted(v.exits), v.expect, v.timeout, v.cwd, v.retry, v.every, v.os,
                     *filter(None, [v.secret])] for v in action.verifies],
-        "undo": [[u.text, u.host, sorted(u.exits), u.timeout, u.cwd, u.danger, u.os, *filter(None, [u.secret])]
-                 for u in action.undos],
+        "undo": [[u.text, u.host, sorted(u.exits), u.timeout, u.cwd, u.danger, u.os,
+                  *filter(None, [u.secret, u.become])] for u in action.undos],
         "output": [[o.text, o.match] for o in action.outputs],
     }  # fmt: skip
     canonical = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -25,8 +25,6 @@ STEP = "step"
 
 NOT_BUILT = {
     "parallel": "parallel items are not built yet",
-    "sudo": "sudo is not built yet",
-    "user": "running as another user is not built yet",
     "rebinds": "moving an address to another host is not built yet",
     ".two": "asking a second person is not built yet",
     ".session": "sessions are not built yet",
@@ -73,6 +71,10 @@ def _needs_yes(text: str) -> str:
     return "" if values.yes_or_no(text) is not None else "it is neither yes nor no"
 
 
+def _needs_user(text: str) -> str:
+    return "" if values.is_owner(text) and ":" not in text else "it is no user's name"
+
+
 def _needs_system(text: str) -> str:
     return "" if system_word(text) else "it is no one word such as freebsd or debian"
 
@@ -96,7 +98,7 @@ def _one_of(words: Iterable[str]) -> Callable[[str], str]:
 
 KEYS = {
     "host": Key(_ALL | {"verify", "undo", "dns"}, _needs_text),
-    "user": Key(_DOES | {"verify", "undo"}, _needs_text),
+    "user": Key(_DOES | {"verify", "undo"}, _needs_user),
     "sudo": Key(_DOES | {"verify", "undo"}, _needs_yes),
     "os": Key(_ALL | {"verify", "undo"}, _needs_system),
     "file": Key(_FILE, _needs_text),
