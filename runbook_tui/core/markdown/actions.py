@@ -198,7 +198,8 @@ def _merged(draft: ActionDraft, step: DraftStep, context: Context) -> ActionDraf
     _check_recheck(draft, merged, context)
     file, command = draft.action.file, draft.action.kind is ActionKind.COMMAND
     if file is not None and (name := _become(merged)):
-        holds.append(Hold(HoldCode.UNSUPPORTED, f"writing a file as {name} is not built yet", "user"))
+        subject = "user" if "user" in merged else "sudo"
+        holds.append(Hold(HoldCode.UNSUPPORTED, f"writing a file as {name} is not built yet", subject))
     draft.action = replace(
         draft.action,
         file=replace(file, secret="secret" in classes) if file is not None else None,
@@ -309,8 +310,9 @@ def belong(draft: ActionDraft, belonging: Belonging, context: Context) -> None:
             )  # fmt: skip
             action = replace(action, verifies=(*action.verifies, verify))
             if name := _become(own.values):
-                hold = Hold(HoldCode.UNSUPPORTED, f"a proof as {name} is not built yet: write sudo -n into it", "user")
-                action = replace(action, holds=(*action.holds, hold))
+                subject = "user" if "user" in own.values else "sudo"
+                why = f"a proof as {name} is not built yet: write sudo -n into it"
+                action = replace(action, holds=(*action.holds, Hold(HoldCode.UNSUPPORTED, why, subject)))
         case "undo":
             undo = Undo(
                 fence.text, fence.line, host, exits, timeout, cwd, own.has("danger"), system, secret,
