@@ -107,6 +107,17 @@ async def test_the_second_question_is_the_persons(tmp_path: Path) -> None:
     assert (typist.wrong, [right for _, right, _ in typist.right]) == ([WRONG], [RIGHT])
 
 
+async def test_another_sudo_of_the_command_asks_the_person(tmp_path: Path) -> None:
+    """The stored password goes out once a job, also where the first sudo took it; the first was right all the same."""
+    typist = Typist([(RIGHT,)], drawer(RIGHT))
+    status, said = await run(bench_of(tmp_path, typist, "sudo echo one\nsudo echo two"), tmp_path)
+    assert status is Status.DONE, said
+    (wanted,) = typist.asked
+    assert "question 2" in wanted.again
+    assert "not taken" not in wanted.again
+    assert typist.wrong == []
+
+
 async def test_three_wrong_passwords_end_the_step(tmp_path: Path) -> None:
     """Each is asked of the person; none is taken for right."""
     typist = Typist([(WRONG,), (WRONG + "2",), (WRONG + "3",)])

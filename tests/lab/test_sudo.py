@@ -1,0 +1,189 @@
+"""The real sudo of a host with an /etc of its own: every way in which it asks or does not, and no secret left."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runbook_tui.core.model import Host
+from runbook_tui.core.run import Status, Verb
+from tests.adapters.conftest import ssh_shell
+from tests.core.builders import OLD, a_runbook, an_action
+from tests.support.bench import Bench, confirm, eventually
+from tests.support.sshd import operator_key, start_sshd, write_ssh_files
+from tests.support.typist import Typist
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runbook_tui.ports import HostKey, Shell
+    from tests.support.sshd import Sshd, SshFiles
+
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("sudo"), reason="needs root and sudo"),
+]
+
+RIGHT, WRONG = "canary-right-e07b2", "canary-wrong-e07b2"
+USERS = ("ada", "nora", "tina", "eve")
+
+PLACE = r"""
+set -e
+etc=$1; key=$2; shift 2
+mount -t overlay overlay -o "lowerdir=/etc,upperdir=$etc/upper,workdir=$etc/work" /etc
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -m 755 /run/sshd
+hash=$(printf 'canary-right-e07b2' | openssl passwd -6 -stdin)
+id=4242
+for user in ada nora tina eve; do
+echo "$user:x:$id:$id::/run/$user:/bin/sh" >>/etc/passwd
+echo "$user:x:$id:" >>/etc/group
+echo "$user:$hash:19000:0:99999:7:::" >>/etc/shadow
+mkdir -m 700 /run/$user
+cp "$key" /run/$user/authorized_keys
+chown -R $id:$id /run/$user
+id=$((id+1))
+done
+cat >/etc/sudoers.d/lab <<E
+Defaults:ada lecture=always
+Defaults:tina requiretty
+ada,tina,eve ALL=(ALL) ALL
+nora ALL=(ALL) NOPASSWD: ALL
+E
+chmod 440 /etc/sudoers.d/lab
+exec "$@"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Far:
+    """The host, the operator's files, and its root folder as it is seen from here."""
+
+    server: Sshd
+    files: SshFiles
+    root: Path
+
+    def bench(self, tmp_path: Path, user: str, text: str, typist: Typist) -> Bench:
+        """Make a run of one step for this user."""
+        runbook = a_runbook(an_action("a", text, host=OLD))
+        hosts = {OLD: Host(OLD, f"{user}.test")}
+
+        def shells(host: Host, pin: HostKey | None) -> Shell:
+            return ssh_shell(self.files, host.ssh, pin)
+
+        return Bench(replace(runbook, hosts=hosts), tmp_path / "state", shells=shells, asker=typist)
+
+
+@pytest.fixture(scope="module")
+def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Far]:
+    """Start the host: an overlay on /etc with users and sudoers of its own, their homes in a tmpfs on /run."""
+    folder = tmp_path_factory.mktemp("far")
+    for part in ("upper", "work"):
+        (folder / "etc" / part).mkdir(parents=True)
+    key = operator_key(folder / "operator")
+    (folder / "place.sh").write_text(PLACE)
+    (folder / "keys").write_text(f"{key.public}\n")
+    place = ["sh", str(folder / "place.sh"), str(folder / "etc"), str(folder / "keys")]
+    server = start_sshd(
+        folder / "new", [key.public], environment={"LANG": "C"},
+        options=["AuthorizedKeysFile %h/authorized_keys", "SetEnv LANG=C"],
+        within=["unshare", "-m", "--propagation", "private", *place],
+    )  # fmt: skip
+    try:
+        servers = {f"{user}.test": replace(server, user=user) for user in USERS}
+        files = write_ssh_files(folder / "files", key, servers)
+        yield Far(server, files, Path(f"/proc/{server.pid}/root"))
+    finally:
+        server.stop()
+
+
+def found(value: str, *folders: Path) -> list[str]:
+    """Give the files, command lines and environments in which a value is."""
+    places = [*Path("/proc").glob("[0-9]*/cmdline"), *Path("/proc").glob("[0-9]*/environ")]
+    for folder in folders:
+        places += folder.rglob("*")
+    hits = []
+    for place in places:
+        try:
+            if place.is_file() and value.encode() in place.read_bytes():
+                hits.append(str(place))
+        except OSError:
+            continue
+    return hits
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a user's step does, what is typed and stored, and what comes of it. `asked` is how often the person is."""
+
+    user: str
+    text: str
+    status: Status
+    says: str
+    stored: str = ""
+    types: tuple[tuple[str, ...], ...] = ()
+    asked: int = 0
+
+
+DONE, FAILED, STOPPED = Status.DONE, Status.FAILED, Status.STOPPED
+NEW_ASK = "sudo -k; sudo id -un"
+CASES = {
+    "stored": Case("ada", "echo rest | sudo sh -c 'id -un; cat'", DONE, "root\nrest", RIGHT),
+    "nested": Case("ada", 'sh -c "sudo id -un"', DONE, "root", RIGHT),
+    "cached": Case("ada", "sudo true\nsudo id -un", DONE, "root", RIGHT),
+    "typed": Case("ada", NEW_ASK, DONE, "root", "", ((RIGHT,),), 1),
+    "wrong": Case("ada", NEW_ASK, DONE, "root", WRONG, ((RIGHT,),), 1),
+    "thrice": Case("ada", NEW_ASK, FAILED, "3 incorrect", WRONG, ((WRONG,), (WRONG,)), 2),
+    "cancel": Case("ada", f"{NEW_ASK} || sleep 99", STOPPED, "nobody gave a password", "", ((),), 1),
+    "nopasswd": Case("nora", "sudo id -un", DONE, "root", RIGHT),
+    "requiretty": Case("tina", "sudo id -un", FAILED, "must have a tty", RIGHT),
+    "expired": Case("eve", "sudo id -un", FAILED, "account validation failure", RIGHT),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+async def test_every_way_of_sudo(far: Far, tmp_path: Path, case: Case) -> None:
+    """The state is the true one, the person is asked as often as needed, and no file has a password afterwards."""
+    user = case.user
+    typist = Typist(list(case.types), {f"sudo {user}@{user}.test": case.stored})
+    bench = far.bench(tmp_path, user, case.text, typist)
+    async with bench.engine() as engine:
+        await engine.consent()
+        if user == "eve":  # who has expired is not let in: it happens while she is
+            await engine.propose("a", Verb.CONFIRM)
+            shadow = far.root / "etc/shadow"
+            shadow.write_text(re.sub(r"(?m)^(eve:.*:7::):$", r"\g<1>1:", shadow.read_text()))
+        async with asyncio.timeout(120):
+            got = await confirm(engine, "a")
+        said = engine.export("md")
+    bench.leave()
+    assert got is case.status, said
+    assert case.says in said
+    assert len(typist.asked) == case.asked
+    assert found("e07b2", far.root / "run", tmp_path) == []
+
+
+async def test_a_password_is_seen_nowhere_while_sudo_has_it(far: Far, tmp_path: Path) -> None:
+    """While a command runs as root, no argument, environment or file on either side has the password."""
+    flag = far.root / "run/ada/go"
+    typist = Typist(drawer={"sudo ada@ada.test": RIGHT})
+    script = "sudo -k; sudo sh -c 'until [ -e /run/ada/go ]; do sleep 0.1; done'"
+    bench = far.bench(tmp_path, "ada", script, typist)
+    async with bench.engine() as engine:
+        await engine.consent()
+        proposal = await engine.propose("a", Verb.CONFIRM)
+        await engine.confirm(proposal, proposal.wants)
+        await eventually(lambda: any("was given" in note.text for note in engine.state.notes), 120)
+        assert found("e07b2", far.root / "run", tmp_path) == []
+        flag.touch()
+        async with asyncio.timeout(120):
+            await engine.idle()
+        assert engine.state.of("a").status is Status.DONE
+        assert "e07b2" not in engine.export("md") + engine.export("json")
