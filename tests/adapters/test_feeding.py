@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import re
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runbook_tui.adapters import job_feed
+from runbook_tui.adapters.clock import SystemClock
 from runbook_tui.adapters.job_text import feed_call, launch_call
 from runbook_tui.adapters.local import LocalShell
 from runbook_tui.core.errors import HostError
 from runbook_tui.core.model import LOCAL, Host
+from runbook_tui.core.secret import Secret
+from runbook_tui.engine.detached import DetachedJob, NotRunError
+from runbook_tui.engine.feeding import Feeding
 from runbook_tui.ports import STDIN, Ask, Fed, JobId, Needs, Standing
 from tests.adapters.conftest import ssh_shell
+from tests.support.cutter import cutter
+from tests.support.sshd import write_ssh_files
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from runbook_tui.ports import Following, Shell, Stand
-    from tests.support.sshd import Sshd, SshFiles
+    from tests.support.sshd import KeyPair, Sshd, SshFiles
 
 CANARY = "kanarie \\n%s $(id) 'x' \"y\" ü-9f27c1"
 FED = Needs(fed=True)
@@ -224,7 +232,7 @@ async def test_a_refused_question_ends_sudo(
     await here.close()
 
 
-@pytest.mark.parametrize("sh", ["dash", "bash", "mksh", "busybox sh"])
+@pytest.mark.parametrize("sh", [s for s in ("dash", "bash", "ksh93", "mksh", "busybox sh") if which(s.split()[0])])
 async def test_every_sh_takes_it(tmp_path: Path, job: JobId, sh: str) -> None:
     """Supervisor, feeder and command under one shell each: the value arrives, and is seen nowhere."""
     command = f"/usr/bin/{sh}"
@@ -247,3 +255,49 @@ async def test_every_sh_takes_it(tmp_path: Path, job: JobId, sh: str) -> None:
     wanted, _ = await summed.communicate(f"{CANARY}\n".encode())
     assert wanted + b".\n" in re.sub(rb"(?m)^D \d+ \d+\n", b"", rest)
     assert anywhere(tmp_path, "9f27c1") == []
+
+
+async def fed_through_cuts(shell: Shell, job: JobId, effect: Path) -> tuple[str, bytes]:
+    """Run a job that reads its value, over a link that is cut; give how it went and what it said."""
+    said: list[bytes] = []
+    over = DetachedJob(job, lambda: shell, said.append, SystemClock(), told=lambda: None)
+    feeding = Feeding(over, SystemClock(), lambda _: None)
+    try:
+        async with asyncio.timeout(120):
+            await over.launch(f"echo ran >>{effect}; cksum; cat", None, FED)
+            feeding.begin(Secret("canary", CANARY))
+            how = str((await over.wait()).exit)
+    except (HostError, NotRunError):
+        how = "not run"
+    finally:
+        await feeding.close()
+        over.close()
+    return how, b"".join(said)
+
+
+@pytest.mark.parametrize("rounds", [2, pytest.param(30, marks=pytest.mark.lab)])
+async def test_a_cut_link_gives_the_value_once_or_the_job_does_not_start(
+    server: Sshd, operator: KeyPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rounds: int
+) -> None:
+    """Wherever it is cut, the command has the whole value or never began; nothing of it stays there."""
+    monkeypatch.setattr("runbook_tui.engine.detached.PAUSES", (0.05,))
+    summed = await asyncio.create_subprocess_exec("cksum", stdin=-1, stdout=-1)
+    wanted, _ = await summed.communicate(f"{CANARY}\n".encode())
+    chance = random.Random(rounds)
+    outcomes: set[str] = set()
+    async with cutter(server.port) as proxy:
+        extra = f"Host old.test\n  Port {proxy.port}\n"
+        files = write_ssh_files(tmp_path / "files", operator, {"old.test": server}, extra=extra)
+        for number in range(rounds):
+            shell = ssh_shell(files)
+            proxy.cuts.append((chance.randrange(4_000, 16_000), None))
+            effect = server.home / f"fed-{rounds}-{number}"
+            how, said = await fed_through_cuts(shell, JobId(f"F{rounds}", f"F{rounds}-{number}"), effect)
+            await shell.close()
+            proxy.cuts.clear()
+            ran = effect.read_text() if effect.exists() else ""
+            assert (how, said, ran) in {("0", wanted, "ran\n"), ("not run", b"", "")}, number
+            outcomes.add(how)
+        assert proxy.cut > 0 or rounds < 10
+    assert outcomes == {"0", "not run"} or rounds < 10
+    assert anywhere(server.home, "9f27c1") == []
