@@ -285,6 +285,9 @@ async def test_a_cut_link_gives_the_value_once_or_the_job_does_not_start(
     wanted, _ = await summed.communicate(f"{CANARY}\n".encode())
     chance = random.Random(rounds)
     outcomes: set[str] = set()
+    marks = folder(server.home, JobId("", "x")).parent
+    marks.mkdir(parents=True, exist_ok=True)
+    (marks / f"run-F{rounds}").touch()
     async with cutter(server.port) as proxy:
         extra = f"Host old.test\n  Port {proxy.port}\n"
         files = write_ssh_files(tmp_path / "files", operator, {"old.test": server}, extra=extra)
