@@ -35,6 +35,7 @@ app = typer.Typer(
 app.add_typer(secret_app)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Short = Annotated[bool, typer.Option("--short", help="A few lines; nothing when no run is unfinished.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Line mode: verbs on standard input, one line a change.")]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="Refuse every verb that changes something.")]
 NoMouse = Annotated[bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.")]
@@ -222,12 +223,16 @@ def runs(as_json: AsJson = False) -> None:
         say(f"{info.id} {info.state}, {info.settled} of {info.steps} steps settled: {info.title}{problem}")
 
 
-@app.command(epilog="Example: mailrunbook status --json")
-def status(run: AnyRun = "", as_json: AsJson = False) -> None:
-    """Say where a run stands, step by step."""
-    from runbook_tui.cli.stored import load  # noqa: PLC0415
+@app.command(epilog="Example: mailrunbook status --short")
+def status(run: AnyRun = "", as_json: AsJson = False, short: Short = False) -> None:
+    """Say where a run stands, step by step, or (--short) in a few lines for a login message or cron."""
+    from runbook_tui.cli.stored import in_brief, load  # noqa: PLC0415
     from runbook_tui.core.overview import status_json, status_lines  # noqa: PLC0415
 
+    if short and not as_json:
+        for line in in_brief(run):
+            say(line)
+        return
     stored = load(run)
     console.warn(stored.flaw)
     if as_json:

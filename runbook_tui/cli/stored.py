@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runbook_tui.adapters.run_folder import is_locked
 from runbook_tui.adapters.runs import RunFolder, RunStanding, find_run, list_runs, open_run, state_dir
+from runbook_tui.core.brief import brief
 from runbook_tui.core.chain import FlawKind
 from runbook_tui.core.errors import StateDirError, UsageError
 from runbook_tui.core.events import RunbookReloaded, RunOpened
@@ -82,6 +85,23 @@ def last_run(*, unfinished: bool = False) -> str:
         what = "no unfinished run" if unfinished else "no run yet"
         raise UsageError(f"There is {what}.", hint="Begin one: mailrunbook run RUNBOOK.")
     return max(infos, key=lambda info: info.last).id
+
+
+def in_brief(run: str) -> list[str]:
+    """Give where a run stands in a few lines; of the last unfinished one when none is named, nothing if there is none.
+
+    Raises:
+        UsageError: there is no such run, or several.
+        StateDirError: it cannot be read.
+    """
+    if not run:
+        open_ones = [i for i in list_runs(state_dir()) if i.state is not RunStanding.CLOSED and not i.rehearsal]
+        if not open_ones:
+            return []
+        run = max(open_ones, key=lambda info: info.last).id
+    stored = load(run)
+    lines = brief(stored.state, datetime.now(UTC), at_work=is_locked(stored.folder.path))
+    return [*lines, f"damaged: {stored.flaw}"] if stored.flaw else lines
 
 
 def folder_of(target: str) -> Path:

@@ -258,3 +258,14 @@ def test_a_transcript_that_cannot_be_made_spoils_nothing(
     assert "there is much output" in said[0]
     assert "is signed" in said[1]
     assert (stock(SUMS_CHECK, folder), stock(SIGNATURE_CHECK, folder)) == (0, 0)
+
+
+def test_a_paused_run_in_a_few_lines(left: Path, tmp_path: Path) -> None:
+    """`status --short` names the last unfinished run and how to go on; it says nothing where there is none."""
+    said = finished("status", "--short", state=left)
+    assert said.returncode == 0
+    assert "mailrunbook night: Small, 1 of 2 steps settled" in said.stdout
+    assert "go on with: mailrunbook resume night" in said.stdout
+    assert len(said.stdout.splitlines()) <= 5
+    nothing = finished("status", "--short", state=tmp_path / "none")
+    assert (nothing.returncode, nothing.stdout, nothing.stderr) == (0, "", "")
