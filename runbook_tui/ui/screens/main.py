@@ -212,7 +212,7 @@ class MainScreen(Panes):
         checks = engine.checks()
         self.query_one(ChecksPane).show(checks, self.own.now(), consented=engine.consented)
         self.query_one("#checksline", Static).update(
-            Content.assemble((" CHECKS  ", "bold $muted"), checks_summary(checks))
+            Content.assemble((" CHECKS  ", "bold $muted"), checks_summary(checks)), layout=False
         )
         self.set_class(engine.state.running is not None, "-running")
         self.query_one(StepLine).show(engine.state, here)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
 from runbook_tui.ports import CheckState
 from runbook_tui.ui.trend import sparkline
 from runbook_tui.ui.untrusted import untrusted_line
+from runbook_tui.ui.widgets.fitted import Fitted
 from runbook_tui.ui.words import CHECK
 
 if TYPE_CHECKING:
@@ -34,19 +34,19 @@ class ChecksPane(VerticalScroll, can_focus=True):
 
     def compose(self) -> ComposeResult:
         """One text."""
-        yield Static(id="checks-text")
+        yield Fitted(id="checks-text")
 
     def show(self, checks: Sequence[CheckView], now: datetime, *, consented: bool) -> None:
         """Draw them anew."""
-        text = self.query_one("#checks-text", Static)
+        text = self.query_one("#checks-text", Fitted)
         if not checks:
-            text.update(Content.styled("This runbook has no live checks.", "$muted"))
+            text.put(Content.styled("This runbook has no live checks.", "$muted"))
         elif not consented:
-            text.update(Content.styled("The checks start when you agree to them on the start screen.", "$muted"))
+            text.put(Content.styled("The checks start when you agree to them on the start screen.", "$muted"))
         else:
             label = min(LABEL, max(len(c.label or c.name) for c in checks))
             width = self.scrollable_content_region.width
-            text.update(Content("\n").join(check_line(c, label, width, now) for c in checks))
+            text.put(Content("\n").join(check_line(c, label, width, now) for c in checks))
 
 
 def check_line(check: CheckView, label: int, width: int, now: datetime) -> Content:

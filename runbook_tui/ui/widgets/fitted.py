@@ -23,23 +23,43 @@ class Fitted(Widget):
     ) -> None:  # fmt: skip
         super().__init__(id=id, classes=classes)
         self._build = build or (lambda _: Content(""))
+        self._built: dict[int, Content] = {}
 
     def update(self, build: Callable[[int], Content]) -> None:
         """Show something else; lay out anew only when its height changed."""
-        width = max(1, self.size.width)
-        before, after = self._build(width), build(width)
+        width = self._width
+        before = self._at(width)
         self._build = build
-        if before != after:
-            self.refresh(layout=len(before.split("\n")) != len(after.split("\n")))
+        self._built = {}
+        if before != (after := self._at(width)):
+            self.refresh(layout=_height(before, width) != _height(after, width))
+
+    def put(self, text: Content) -> None:
+        """Show a text that is the same at every width."""
+        self.update(lambda _: text)
 
     def render(self) -> Content:
         """Give the text for the present width."""
-        return self._build(max(1, self.size.width))
+        return self._at(self._width)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """Give how many lines it needs at this width."""
         del container, viewport
-        return sum(max(1, len(line.wrap(max(1, width)))) for line in self._build(max(1, width)).split("\n"))
+        return _height(self._at(max(1, width)), max(1, width))
+
+    @property
+    def _width(self) -> int:
+        return max(1, self.size.width)
+
+    def _at(self, width: int) -> Content:
+        """Give the text for a width; a layout asks for it several times."""
+        if width not in self._built:
+            self._built[width] = self._build(width)
+        return self._built[width]
+
+
+def _height(text: Content, width: int) -> int:
+    return sum(max(1, len(line.wrap(width))) for line in text.split("\n"))
 
 
 def hanging(lead: Content, value: Content, width: int) -> Content:

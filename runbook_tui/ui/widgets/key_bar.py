@@ -44,7 +44,7 @@ class KeyBar(Static):
             size = len(name) + 1 + len(label)
             self._places.append((at, at + size, key.id))
             at += size + 2
-        self.update(Content.assemble(*parts))
+        self.update(Content.assemble(*parts), layout=False)
 
     def on_click(self, event: events.Click) -> None:
         """Press what was clicked."""

@@ -68,7 +68,7 @@ class HeaderBar(Static):
         right = Content.assemble(*parts)
         if left.cell_length + hosts.cell_length + right.cell_length + 5 <= self.size.width:
             left = Content.assemble(left, "   ", hosts)
-        self.update(spread(left, right, self.size.width))
+        self.update(spread(left, right, self.size.width), layout=False)
 
 
 class StepLine(Static):
@@ -77,7 +77,7 @@ class StepLine(Static):
     def show(self, state: RunState, here: Spot | None) -> None:
         """Draw the line anew."""
         if here is None:
-            self.update("")
+            self.update("", layout=False)
             return
         number = number_of(state, here.action.id) if here.action else here.step.number
         sign = describe.spot_sign(state, here.step, here.action)
@@ -87,7 +87,7 @@ class StepLine(Static):
         if here.action is not None and here.action.no_return:
             mark = Content.styled("NO RETURN  ", "bold $error")
         right = Content.assemble(mark, describe.signed(sign), ("   Tab next pane ", "$muted"))
-        self.update(spread(left, right, self.size.width))
+        self.update(spread(left, right, self.size.width), layout=False)
 
 
 class StepPane(VerticalScroll, can_focus=True):
@@ -101,8 +101,8 @@ class StepPane(VerticalScroll, can_focus=True):
 
     def compose(self) -> ComposeResult:
         """Title, result, prose, actions."""
-        yield Static(id="step-title")
-        yield Static(id="step-result")
+        yield Fitted(id="step-title")
+        yield Fitted(id="step-result")
         yield Markdown(id="prose", parser_factory=self._parser, open_links=False)
         yield Fitted(id="actions")
 
@@ -114,18 +114,18 @@ class StepPane(VerticalScroll, can_focus=True):
     ) -> None:  # fmt: skip
         """Draw the step anew; its prose only when it is another one."""
         if step is None:
-            self.query_one("#step-title", Static).update(Content("The runbook has no steps."))
+            self.query_one("#step-title", Fitted).put(Content("The runbook has no steps."))
             return
         self._step = step
-        self.query_one("#step-title", Static).update(self._title(seen, step, drift))
+        self.query_one("#step-title", Fitted).put(self._title(seen, step, drift))
         found = describe.result(seen, action) if action else None
-        note = self.query_one("#step-result", Static)
+        note = self.query_one("#step-result", Fitted)
         note.display = found is not None
         if found is not None and action is not None:
             status = shown_status(seen.state, action)
             if tip := describe.advice(status, refused):
                 found = Content.assemble(found, "\n", (tip, "$muted"))
-            note.update(found)
+            note.put(found)
             note.set_class(status in describe.RESULTS, "-wrong")
         self.query_one("#actions", Fitted).update(lambda width: self._actions(seen, step, action, width))
         self.set_class(any(a.danger or a.no_return for a in step.actions), "-danger")
