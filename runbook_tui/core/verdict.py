@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from runbook_tui.core.seal import Seal, SealedFile, Signature
     from runbook_tui.core.witness import Witness
 
+PROGRAM = "mailrunbook"
+"""Who notes what the program itself saw."""
+
+LINK_LOST = "link was lost"
+"""What stands in a note of the program about a link that broke while something ran."""
+
 CLOCK_STEP = 2.0
 """Seconds by which wall and monotonic clock may drift apart between two records (PROMISES.md 3.3)."""
 
@@ -242,13 +248,16 @@ def missing_output(records: Iterable[ev.Record]) -> Iterable[str]:
 def gaps(records: Iterable[ev.Record]) -> Iterable[str]:
     """Give a sentence for each place where the record has a hole.
 
-    Restarts of this machine, suspends, clock steps, sudden ends of the program, attempts whose end was not seen.
+    Restarts of this machine, suspends, clock steps, sudden ends of the program, attempts whose end was not seen,
+    links that were lost, also where their host was found again and nothing is missing.
     """
     left = False
     for before, after in pairwise(records):
         where = f"between records {before.seq} and {after.seq}"
         if isinstance(after.event, ev.Lost):
             yield f"record {after.seq}: how attempt {after.event.attempt} ended was not seen: {after.event.why}"
+        if isinstance(after.event, ev.Noted) and after.event.by == PROGRAM and LINK_LOST in after.event.text:
+            yield f"record {after.seq}: {after.event.text}"
         if not isinstance(before.event, ev.LockTaken):
             left = isinstance(before.event, ev.Paused | ev.RunClosed)
         if isinstance(after.event, ev.Resumed) and not left:

@@ -257,14 +257,20 @@ class Engine:
         return without_secrets(proposal, self._known)
 
     def plan_reload(self) -> Reload:
-        """Give what adopting the edited runbook file would do.
+        """Give what adopting the edited runbook file would do; a secret in its differences is not shown.
 
         Raises:
             Refused: something runs, the file is as the run has it or gone, or what was confirmed does not fit it.
             RunbookError: the file has errors.
         """
         self._require("", Verb.RELOAD)
-        return self._reloading.plan(self._would_ask)
+        planned = self._reloading.plan(self._would_ask)
+        return replace(
+            planned, diff=self._known.redact(planned.diff),
+            changes=tuple((change, self._known.redact(step)) for change, step in planned.changes),
+            kept=tuple(map(self._known.redact, planned.kept)),
+            consent=tuple(map(self._known.redact, planned.consent)),
+        )  # fmt: skip
 
     async def reload(self, planned: Reload) -> None:
         """Adopt the edited file that was shown; only what was not confirmed yet becomes another thing.

@@ -229,6 +229,14 @@ def test_a_lost_attempt_is_a_gap() -> None:
     assert "record 9: how attempt r1-1 ended was not seen: the connection was cut" in found.gaps
 
 
+def test_a_link_that_was_lost_and_mended_is_a_gap() -> None:
+    """What the program noted of a broken link is stated; the operator's own words about one are no gap."""
+    why = "r1-1: the link was lost: cut; 7 bytes of its output had come, and it goes on over there"
+    mended = ev.Noted(action="greet", text=why, by="mailrunbook")
+    found = judge(b"".join(lines_of([*EVENTS, mended, replace(mended, by="ada")])), None, {})
+    assert [gap for gap in found.gaps if "link" in gap] == [f"record 9: {why}"]
+
+
 def test_a_signature_is_told_with_its_key() -> None:
     """A good signature takes the place of the word that there is none; a bad one is a problem."""
     files = look(None, {"events.jsonl": WHOLE, "runbook.md": RUNBOOK})

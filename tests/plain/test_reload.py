@@ -10,6 +10,7 @@ from runbook_tui.adapters.seals import verify_run
 from runbook_tui.core import events as ev
 from runbook_tui.core.markdown.reader import read
 from runbook_tui.core.run import Status
+from runbook_tui.core.secret import Secret
 from tests.support.bench import RUN, Bench
 from tests.support.desk import Desk
 
@@ -136,3 +137,15 @@ async def test_a_crash_between_copy_and_record_is_harmless(tmp_path: Path) -> No
         assert not any(isinstance(r.event, ev.RunbookReloaded) for r in engine._recorder.journal.records)
     bench.leave()
     assert verify_run(tmp_path / "state" / "runs" / RUN).ok
+
+
+async def test_a_secret_in_the_edited_file_is_not_shown(tmp_path: Path) -> None:
+    """The differences go through the redactor."""
+    bench = a_bench(tmp_path)
+    bench.given = [Secret("relay", "tr0ub4dor-and-3")]
+    async with bench.engine() as engine:
+        await engine.consent()
+        edit(tmp_path, "echo two", "echo tr0ub4dor-and-3 and more")
+        planned = engine.plan_reload()
+        assert "and more" in planned.diff
+        assert "tr0ub4dor" not in planned.diff
