@@ -73,8 +73,10 @@ class Killed:
         verb = "retry" if self.current() == "not-run" else "confirm"
         with self.talk() as talk:
             talk.say("yes", verb, "yes", *(["confirm", "yes"] * self.steps))
-            if self.chance.random() < 0.7:
-                talk.hear("asks: type yes to run it|found on old|running on|settled")
+            # Much is only to be met after a start; a slow machine would hardly ever get there by the clock.
+            begun = "(found|running) on old|settled;|not understood"
+            if wanted := self.chance.choice(["", f"asks: type yes to run it|{begun}", begun, begun]):
+                talk.hear(wanted)
             time.sleep(self.chance.uniform(0, 0.6))
             for _ in range(self.chance.randrange(3)):
                 self.sessions += self.night.old.kill_sessions()
