@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
-from runbook_tui.core.errors import SecretError
+from runbook_tui.adapters.secret_index import config_dir, remember
+from runbook_tui.core.errors import SecretError, StateDirError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +45,17 @@ class StoredSecrets:
             hint = f"Store it with: mailrunbook secret set {name!r}. Or type it when asked."
             raise NotStoredError(title, f"Looked in {self._keyring.source}.", hint)
         return found
+
+    async def keep(self, secret: Secret) -> str:
+        """Store it in the keyring, for good; give where.
+
+        Raises:
+            SecretError: the keyring cannot be asked, or does not keep it.
+        """
+        await self._keyring.set(secret)
+        with contextlib.suppress(StateDirError):  # only `secret list` does without the name then
+            remember(config_dir(), secret.name)
+        return self._keyring.source
 
     def ask_again(self) -> None:
         """Ask a keyring again that was silent or locked."""

@@ -74,6 +74,7 @@ class Looking:
         self._clock = stage.clock
         self._connections = Connections(recorder, stage.shells)
         secrets = RunSecrets(recorder, stage.secrets, "")
+        stage.logins.serve(secrets, recorder)
         sight = RunSight(recorder, stage.clock, self._connections, stage.net, secrets)
         self._names = _chosen(tuple(probes(recorder.state)), names)
         wanted = {name: made for name, made in probes(recorder.state).items() if name in self._names}

@@ -159,6 +159,7 @@ def _sit(folder: RunFolder, runbook: Runbook, opening: Opening, stage: Stage, wi
         copies=adopted(folder, folder.journal(stage.clock).records),
         read_only=wishes.read_only,
         known=known,
+        logins=stage.logins,
     )
     with Faults(known.redact, folder.id) as faults:
         code = asyncio.run(attend(engine, stage, wishes, faults))

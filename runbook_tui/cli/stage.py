@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from runbook_tui.adapters.clock import SystemClock
@@ -13,6 +14,7 @@ from runbook_tui.adapters.net import SystemNet
 from runbook_tui.adapters.ssh_target import SshSettings
 from runbook_tui.adapters.stored_secrets import StoredSecrets
 from runbook_tui.core.model import LOCAL
+from runbook_tui.engine.logins import Logins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,7 +53,8 @@ class FrontEndFactory(Protocol):
 class Stage:
     """`rehearsal` says in words that the hosts are make-believe; empty in life.
 
-    `operator` is who sits there where it is not the user this machine knows.
+    `logins` answers what the logins of its shells ask. `operator` is who sits there where it is not the user this
+    machine knows.
     """
 
     clock: Clock
@@ -61,14 +64,17 @@ class Stage:
     rehearsal: str = ""
     operator: str = ""
     net: Net = field(default_factory=SystemNet)
+    logins: Logins = field(default_factory=Logins)
 
 
 def life(wishes: Wishes) -> Stage:
     """Give this machine's clock and keyring, the operator's own SSH settings, and the screen or line mode."""
-    return Stage(SystemClock(), _shell, front_end, secrets_of(wishes))
+    secrets = secrets_of(wishes)
+    logins = Logins(secrets)
+    return Stage(SystemClock(), partial(_shell, logins), front_end, secrets, logins=logins)
 
 
-def secrets_of(wishes: Wishes) -> Secrets:
+def secrets_of(wishes: Wishes) -> StoredSecrets:
     """Give the operator's keyring with what `--secrets-fd` brought behind it; nothing is asked before it is used."""
     return StoredSecrets(Keyring(), wishes.given)
 
@@ -90,10 +96,10 @@ def front_end(engine: Engine, wishes: Wishes, hung_up: Callable[[], None]) -> Fr
     return ScreenFrontEnd(engine, mouse=wishes.mouse)
 
 
-def _shell(host: Host, pin: HostKey | None) -> Shell:
+def _shell(logins: Logins, host: Host, pin: HostKey | None) -> Shell:
     if host.name == LOCAL:
         return LocalShell(host)
     # Loaded for the first host that is not this machine: asyncssh takes its time.
     from runbook_tui.adapters.ssh import SshShell  # noqa: PLC0415
 
-    return SshShell(host, pin, SshSettings.from_environment(os.environ))
+    return SshShell(host, pin, SshSettings.from_environment(os.environ), logins)

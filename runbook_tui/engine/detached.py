@@ -90,6 +90,8 @@ class DetachedJob:
         """What is wrong with the link and what is done about it, in words; empty while all is well."""
         if not self._why:
             return ""
+        if self._shell().link is Link.ASKING:
+            return f"{self._why}; it {Link.ASKING}"
         if self._next is None:
             return f"{self._why}; reaching it now" if self._try else self._why
         left = max(0, round(self._next - self._clock.monotonic()))

@@ -21,6 +21,7 @@ from runbook_tui.core.verbs import READ_ONLY, allowed
 from runbook_tui.engine.carrying import Activity, Carrying
 from runbook_tui.engine.connections import Connections, HostView
 from runbook_tui.engine.live import LiveChecks
+from runbook_tui.engine.logins import Logins
 from runbook_tui.engine.proposing import Proposer
 from runbook_tui.engine.recorder import Recorder
 from runbook_tui.engine.reloading import Reload, Reloading
@@ -88,6 +89,7 @@ class Engine:
         make_probes: ProbeFactory = probes,
         known: KnownSecrets | None = None,
         asker: Asker | None = None,
+        logins: Logins | None = None,
     ) -> None:
         self._opening = opening
         self._known = known or KnownSecrets()
@@ -101,6 +103,8 @@ class Engine:
         self.secrets = RunSecrets(self._recorder, secrets, opening.operator)
         self._proposer = Proposer(self._connections, clock, self.secrets)
         self._waits = Waits(self._recorder, clock, self._close_when_settled, lambda: self._live.watch)
+        self.logins = logins or Logins()
+        self.logins.serve(self.secrets, self._recorder, opening.operator)
         sight = RunSight(self._recorder, clock, self._connections, net, self.secrets)
         self._live = LiveChecks(self._recorder, sight, clock, make_probes)
         self._carrying = Carrying(
@@ -110,7 +114,7 @@ class Engine:
             outputs=outputs,
             clock=clock,
             secrets=self.secrets,
-            asker=asker,
+            asker=asker or self.logins,
             spawn=self._spawn,
             ended=self._close_when_settled,
         )
@@ -480,6 +484,7 @@ class Engine:
         if self._left:
             return
         self._left = True
+        self.logins.close()
         await self._live.watch.stop()
         self._carrying.leave(why)
         try:

@@ -82,6 +82,19 @@ class RunSecrets:
         self._typed[name] = Secret(name, value, f"typed by {self._operator}")
         self._tell(self._typed[name])
 
+    async def stored(self, name: str) -> Secret | None:
+        """Give what is stored under exactly this name; None when nothing is, or the keyring cannot be asked."""
+        try:
+            secret = await self._stored.get(name)
+        except SecretError:
+            return None
+        self._tell(secret)
+        return secret
+
+    def told(self, secret: Secret) -> None:
+        """Take note that a secret was supplied elsewhere, before it is used."""
+        self._tell(secret)
+
     def _tell(self, secret: Secret) -> None:
         self.known.add(secret)
         if self._told.get(secret.name) != secret.source:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ from runbook_tui.engine.rolling import lines as plan_lines
 from runbook_tui.engine.rolling import plan_rollback, roll_back
 from runbook_tui.plain import show
 from runbook_tui.plain.find import find
+from runbook_tui.plain.log_in import LogIn
 from runbook_tui.plain.obey import obey
 from runbook_tui.plain.watch import Watch
 from runbook_tui.plain.words import ASKING, LOOKING, NotAnOrderError, Order, Word, acts_at_once, asks, understand
@@ -48,6 +50,8 @@ class Session:
         self._unanswered = False
         self._ended = False
         self._reading: asyncio.Task[str | None] | None = None
+        self._private = asyncio.Lock()
+        self._unwanted = False
         self._asking = False
         self._to_ask = 0
         self._cursor = ""
@@ -57,12 +61,14 @@ class Session:
 
     async def run(self) -> str:
         """Go on until `quit`, the end of input, or nobody reads any more; give why the run is left."""
-        following = asyncio.create_task(self._watch.follow())
+        log_in = LogIn(self._engine, self._out, self._typed if self._lines.is_terminal else None)
+        following = [asyncio.create_task(self._watch.follow()), asyncio.create_task(log_in.follow())]
         try:
             self._say(show.opening(self._engine.state, self._engine.drift))
             return await self._agree() or await self._walk()
         finally:
-            following.cancel()
+            for task in following:
+                task.cancel()
             if self._reading is not None:
                 self._reading.cancel()
 
@@ -106,25 +112,31 @@ class Session:
             if not self._lines.is_terminal:
                 self._out.line(f"secret {clean_line(each)}: it is typed on a terminal only, and this is none")
                 continue
-            typed = await self._hidden(f"secret {clean_line(each)}: ")
+            typed = await self._typed(f"secret {clean_line(each)}: ")
             if typed:
                 self._engine.give_secret(each, typed)
             self._out.line(f"secret {clean_line(each)}: {'taken, for this sitting' if typed else 'left out'}")
 
-    async def _hidden(self, prompt: str) -> str | None:
-        """Read one line without echo; what was typed ahead of the question is no answer to it."""
-        with self._lines.without_echo():
-            if self._reading is not None and self._reading.done():
-                await self._take(self._reading.result())
-                self._reading = None
-            for early in self._lines.ahead():
-                await self._take(early)
-            self._out.prompt(prompt)
-            if self._reading is None:
-                self._reading = asyncio.create_task(self._lines.next())
-            line = await self._reading
-            self._reading = None
-            self._out.line()
+    async def _typed(self, prompt: str, *, hidden: bool = True) -> str | None:
+        """Read one line that is no verb, one asker at a time; what was typed ahead of the question is no answer."""
+        async with self._private:
+            with self._lines.without_echo() if hidden else contextlib.nullcontext():
+                reading, self._reading = self._reading, None
+                if reading is not None and reading.done():
+                    await self._read(reading.result())
+                    reading = None
+                for early in self._lines.ahead():
+                    await self._take(early)
+                self._out.prompt(prompt)
+                reading = reading or asyncio.create_task(self._lines.next())
+                try:
+                    line = await asyncio.shield(reading)
+                except asyncio.CancelledError:
+                    self._reading, self._unwanted = reading, True
+                    raise
+                finally:
+                    self._prompted = False
+                    self._out.line()
         self._ended = self._ended or line is None
         return line
 
@@ -285,26 +297,43 @@ class Session:
         if self._reading is not None and self._reading.done():
             line = self._reading.result()
             self._reading, self._prompted = None, False
-            await self._take(line)
+            await self._read(line)
 
     async def _wait(self) -> None:
         """Wait for a line, or for the end of what runs."""
         waiting: set[asyncio.Task[str | None] | asyncio.Task[None]] = set()
-        if not self._ended and len(self._held) < _HELD:
+        private = asyncio.create_task(self._typed_over()) if self._private.locked() else None
+        if private is not None:
+            waiting.add(private)
+        elif not self._ended and len(self._held) < _HELD:
             if self._reading is None:
                 self._reading = asyncio.create_task(self._lines.next())
             waiting.add(self._reading)
         idle = asyncio.create_task(self._engine.idle()) if self._engine.activity is not None else None
         if idle is not None:
             waiting.add(idle)
-        elif self._prompt and not self._prompted:
+        elif self._prompt and not self._prompted and private is None:
             self._out.prompt(self._prompt)
             self._prompted = True
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            if idle is not None:
-                idle.cancel()
+            for one in (idle, private):
+                if one is not None:
+                    one.cancel()
+
+    async def _typed_over(self) -> None:
+        """Wait until the line that is being typed belongs to nobody else."""
+        async with self._private:
+            pass
+
+    async def _read(self, line: str | None) -> None:
+        """Take a line, unless it was begun for a question that is gone: it may be a password."""
+        if self._unwanted and line is not None:
+            self._out.line("the line was not taken: it was begun for a question that is gone")
+        else:
+            await self._take(line)
+        self._unwanted = False
 
     async def _take(self, line: str | None) -> None:
         """Keep a line for its turn, or obey it at once."""

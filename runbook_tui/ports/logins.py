@@ -51,6 +51,20 @@ class LoginAsk:
     said: str = ""
     again: str = ""
 
+    @property
+    def sentence(self) -> str:
+        """Say in our own words who wants what; the server's words are beside it."""
+        who = f"{self.target}, the jump host to {self.host}," if self.jump else self.target
+        match self.kind:
+            case LoginKind.PASSWORD:
+                return f"{who} wants a password."
+            case LoginKind.PASSPHRASE:
+                return f"{who} wants the key of {self.key_file}, which is locked with a passphrase."
+            case LoginKind.QUESTIONS:
+                return f"{who} asks before it lets you in."
+            case LoginKind.SUDO:
+                return f"sudo wants a password on {self.host}: {who}."
+
 
 @dataclass(frozen=True, slots=True)
 class LoginAnswer:

@@ -17,9 +17,11 @@ from textual.worker import WorkerFailed
 from runbook_tui.core.errors import ExitCode, Refused
 from runbook_tui.ui.crash import crash_text, panic_text
 from runbook_tui.ui.flows import Flows
+from runbook_tui.ui.log_in import LogIn
 from runbook_tui.ui.rhythm import Rhythm
 from runbook_tui.ui.screens.ask import AskScreen
 from runbook_tui.ui.screens.leaving import LeaveScreen, StopScreen
+from runbook_tui.ui.screens.login import LoginScreen
 from runbook_tui.ui.screens.main import MainScreen
 from runbook_tui.ui.screens.rehearsal import RehearsalScreen
 from runbook_tui.ui.screens.watching import WatchScreen
@@ -116,6 +118,7 @@ class RunbookApp(App[None]):
         self.now = now
         self.rhythm = Rhythm(clock)
         self.flows = Flows(self, engine)
+        self.log_in = LogIn(self, engine)
         self.main: MainScreen = WatchScreen(engine) if engine.following else MainScreen(engine)
         if rehearsal is not None:
             self.main = RehearsalScreen(engine, rehearsal)
@@ -123,10 +126,12 @@ class RunbookApp(App[None]):
     def on_mount(self) -> None:
         """Show the main screen, and before it what has to be agreed to."""
         self.push_screen(self.main)
+        self.log_in.begin()
         self.flows.start(self.flows.begin())
 
     async def on_unmount(self) -> None:
         """Give up dialogs that are open."""
+        self.log_in.end()
         await self.flows.close()
 
     async def on_event(self, event: events.Event) -> None:
@@ -134,7 +139,8 @@ class RunbookApp(App[None]):
         if isinstance(event, events.Key) and not event.is_forwarded:
             self.rhythm.key(event.key)
             screen = self.screen
-            if isinstance(screen, AskScreen) and not screen.ready and event.key not in ALWAYS_HEARD:
+            early = isinstance(screen, AskScreen | LoginScreen) and not screen.ready
+            if early and event.key not in ALWAYS_HEARD:
                 return
         elif isinstance(event, events.Paste) and not event.is_forwarded:
             self.rhythm.paste()

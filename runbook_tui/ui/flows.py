@@ -45,6 +45,10 @@ PATIENCE = 0.15
 """Seconds before a dialog says that something outside is asked: most answers come sooner."""
 
 
+UNDER = 0.05
+"""Seconds between looks whether a dialog that lies under another one has come to the front."""
+
+
 class Flows:
     """Runs one flow at a time as a task of its own: Textual's workers end with their screen (STYLE.md F5)."""
 
@@ -109,6 +113,8 @@ class Flows:
             await asyncio.wait({task, closed}, return_when=asyncio.FIRST_COMPLETED)
             if closed.done() and not task.done():
                 return None
+            while not (screen.is_active or closed.done()):  # noqa: ASYNC110 -- a host's question lies over it
+                await asyncio.sleep(UNDER)
             screen.dismiss(None)
             await closed
             return await task

@@ -56,10 +56,12 @@ def complaints(errors: str) -> str:
 class Talk:
     """A running mailrunbook. What it says is read by a thread; `hear` waits for a line that fits."""
 
-    def __init__(self, *arguments: str, state: Path, more: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, *arguments: str, state: Path, more: Mapping[str, str] | None = None, hand_down: tuple[int, ...] = ()
+    ) -> None:  # fmt: skip
         self.process = subprocess.Popen(
             program(*arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=environment(state, **(more or {})),
+            env=environment(state, **(more or {})), pass_fds=hand_down,
         )  # fmt: skip
         self.lines: list[str] = []
         self.errors = ""

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class SecretInput(Input):
     """A masked field. What is pasted is taken as it is, up to its first line end; nothing can be copied out."""
 
-    def __init__(self) -> None:
-        super().__init__(id="secret", password=True)
+    def __init__(self, id_: str = "secret") -> None:
+        super().__init__(id=id_, password=True)
 
     def on_mount(self) -> None:
         """Keep still: a blinking cursor says nothing."""
