@@ -10,6 +10,7 @@ from textual._context import visible_screen_stack
 
 from runbook_tui.ui.app import RunbookApp
 from runbook_tui.ui.screens.ask import AskScreen
+from runbook_tui.ui.screens.login import LoginScreen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,7 @@ async def opened(app: RunbookApp, kind: type[Any]) -> None:
 
 async def past_guard(app: RunbookApp, clock: HeldClock) -> None:
     """Wait until the dialog was painted, then let the time pass in which its keys are ignored."""
-    await until(lambda: isinstance(app.screen, AskScreen) and app.screen._painted is not None)
+    await until(lambda: isinstance(app.screen, AskScreen | LoginScreen) and app.screen._painted is not None)
     clock.advance(1.0)
 
 

@@ -14,7 +14,7 @@ from runbook_tui.core.secret import Secret
 from runbook_tui.ports import LoginAsk, LoginField, LoginKind
 from runbook_tui.ui.screens.dialogs import ReasonScreen
 from runbook_tui.ui.screens.login import LoginScreen
-from tests.ui.pilots import an_app, opened, shown, until
+from tests.ui.pilots import an_app, opened, past_guard, shown, until
 from tests.ui.stage import open_stage
 
 if TYPE_CHECKING:
@@ -76,13 +76,14 @@ async def test_a_password_is_typed_unseen_and_kept_only_when_that_is_ticked(
             await until(lambda: "root@old.example.org wants a password." in shown(app))
             assert "The password from the keyring (Test) was refused." in shown(app)
             assert f"Keep it in the keyring, as {NAME}" in shown(app)
-            clock.advance(1.0)
+            await past_guard(app, clock)
             await pilot.press("enter")
             await until(lambda: "Nothing is typed." in shown(app))
             await pilot.press(*CANARY)
             await until(lambda: app.screen.query_one(Input).value == CANARY)
             assert CANARY not in shown(app)
             await pilot.press(*(["tab", "space", "tab", "tab", "enter"] if keep else ["enter"]))
+            await until(asking.done)
             answer = await asking
             assert answer is not None
             assert answer.keep is keep
@@ -112,8 +113,9 @@ async def test_questions_are_shown_clean_and_answered_in_order(stage: Stage, clo
         assert "\x1b" not in screen
         assert "\u202e" not in screen
         assert "Keep it" not in screen
-        clock.advance(1.0)
+        await past_guard(app, clock)
         await pilot.press(*"ann", "enter", *"123456", "enter")
+        await until(asking.done)
         answer = await asking
         assert answer is not None
         assert [one.reveal() for one in answer.values] == ["ann", "123456"]
