@@ -31,32 +31,31 @@ def traces(folder: Path, process: int) -> list[Path]:
 
 
 def typed_on_a_terminal(folder: Path, files: SshFiles) -> None:
-    """Log in by hand, first wrong, and run the step; a code is asked for with what the server says."""
+    """Log in by hand, first wrong, and run the step."""
+    said = []
     with Terminal(folder / "state", "run", a_book(folder), "--plain", "--debug", more=files.environment()) as terminal:
-        terminal.see("yes")
-        terminal.type("yes\n")
-        terminal.see("> ")
-        terminal.type("confirm\n")
-        terminal.see(" wants a password.")
-        terminal.see("host old: Password: ")
-        terminal.type("typo-typo\n")
-        terminal.see("type keep to keep it in the keyring")
-        terminal.type("no\n")
-        terminal.see("The password typed by ")
-        terminal.shown = terminal.shown.replace("host old: Password: ", "")
-        terminal.see("host old: Password: ")
-        terminal.type(f"{PASSWORD}\n")
-        terminal.shown = terminal.shown.replace("type keep to keep it in the keyring", "")
-        terminal.see("type keep to keep it in the keyring")
-        terminal.type("no\n")
-        terminal.see("1.1 asks")
-        terminal.type("yes\n")
-        terminal.see("1.1 | something")
-        assert traces(folder / "state", terminal.process.pid) == []
-        terminal.type("quit\n")
+        for wanted, typed in (
+            ("type yes to go on", "yes\n"),
+            (" wants a password.", ""),
+            ("host old: Password: ", "typo-typo\n"),
+            ("any other line does not: ", "no\n"),
+            ("was refused.", ""),
+            ("host old: Password: ", f"{PASSWORD}\n"),
+            ("any other line does not: ", "no\nconfirm\n"),
+            ("1.1 asks", "yes\n"),
+            ("1.1 | something", "quit\n"),
+        ):
+            terminal.see(wanted)
+            before, _, terminal.shown = terminal.shown.partition(wanted)
+            said.append(before + wanted)
+            if wanted == "1.1 | something":
+                assert traces(folder / "state", terminal.process.pid) == []
+            terminal.type(typed)
         assert terminal.end() == 0
-        assert PASSWORD not in terminal.shown
-        assert "typo-typo" not in terminal.shown
+        said.append(terminal.shown)
+    shown = "".join(said)
+    assert PASSWORD not in shown
+    assert "typo-typo" not in shown
     assert traces(folder / "state", os.getpid()) == []
 
 
@@ -68,7 +67,7 @@ async def test_a_password_is_typed_without_echo(tmp_path: Path) -> None:
         assert door.tried == ["typo-typo", PASSWORD]
 
 
-@pytest.mark.parametrize("steps", [False, True])
+@pytest.mark.parametrize("steps", [False, pytest.param(True, marks=pytest.mark.lab)])
 async def test_without_a_terminal_the_name_is_told_that_would_serve(tmp_path: Path, *, steps: bool) -> None:
     """From a pipe nobody is asked and no line is taken for a password; a code has no name."""
     door = Door(steps=[("Hello", [("Code:", False)], lambda _: False)]) if steps else Door(PASSWORD)
@@ -87,6 +86,7 @@ async def test_without_a_terminal_the_name_is_told_that_would_serve(tmp_path: Pa
         assert (door.tried, door.answered) == ([], [])
 
 
+@pytest.mark.lab
 async def test_secrets_fd_serves_a_login(tmp_path: Path) -> None:
     """What is handed down under the name logs in; the record says from where, and nothing has the value."""
     door = Door(PASSWORD)
