@@ -141,6 +141,9 @@ async def test_no_stray_key_answers_and_no_dialog_is_disturbed(stage: Stage, clo
         assert isinstance(app.screen, ReasonScreen)
         await pilot.press("escape")
         await opened(app, LoginScreen)
+        dialog = app.screen
+        assert isinstance(dialog, LoginScreen)
+        await until(lambda: dialog._painted is not None)
         await pilot.press("x", "enter")
         assert app.screen.query_one(Input).value == ""
         assert not asking.done()
