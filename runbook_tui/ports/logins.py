@@ -18,7 +18,7 @@ class LoginKind(StrEnum):
     PASSWORD = "password"  # noqa: S105 -- a kind, no value
     PASSPHRASE = "passphrase"  # noqa: S105 -- the same
     QUESTIONS = "questions"
-    SUDO = "sudo password"
+    SUDO = "sudo password"  # noqa: S105 -- the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class LoginAsk:
             case LoginKind.QUESTIONS:
                 return f"{who} asks before it lets you in."
             case LoginKind.SUDO:
-                return f"sudo wants a password on {self.host}: {who}."
+                return f"sudo on {who} wants a password."
 
 
 @dataclass(frozen=True, slots=True)
