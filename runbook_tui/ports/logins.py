@@ -18,7 +18,7 @@ class LoginKind(StrEnum):
     PASSWORD = "password"  # noqa: S105 -- a kind, no value
     PASSPHRASE = "passphrase"  # noqa: S105 -- the same
     QUESTIONS = "questions"
-    SUDO = "sudo password"  # noqa: S105 -- the same
+    SUDO = "sudo password"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ import pytest
 from runbook_tui.core.markdown import read
 from runbook_tui.core.model import LOCAL
 from runbook_tui.core.run import Status, Verb
-from runbook_tui.ports import LoginKind
+from runbook_tui.core.secret import Secret
+from runbook_tui.ports import LoginAnswer, LoginKind
 from tests.core.builders import a_runbook, an_action
 from tests.support.bench import Bench, confirm, eventually
 from tests.support.typist import Typist
@@ -150,6 +151,26 @@ async def test_a_question_waits_for_its_person(tmp_path: Path) -> None:
         typist.awake.set()
         await engine.idle()
         assert engine.state.of("a").status is Status.DONE
+
+
+async def test_who_attends_the_logins_answers_sudo_too(tmp_path: Path) -> None:
+    """What was typed and right is given by itself in the next step of this sitting."""
+    async with bench_of(tmp_path, None).engine() as engine:
+        engine.logins.attend()
+        await engine.consent()
+        proposal = await engine.propose("a", Verb.CONFIRM)
+        await engine.confirm(proposal, proposal.wants)
+        await eventually(lambda: engine.logins.waiting is not None, 60)
+        question = engine.logins.waiting
+        assert question is not None
+        assert question.wanted.sentence == f"sudo on {_me()}@localhost wants a password."
+        engine.logins.give(question, LoginAnswer((Secret("typed", RIGHT),)))
+        await engine.idle()
+        assert engine.state.of("a").status is Status.DONE
+        assert await confirm(engine, "a", Verb.RETRY) is Status.DONE
+        said = engine.export("md")
+        assert said.count("the password from typed by ada was given") == 2
+        assert "51c9" not in said
 
 
 def actions_of(block: str) -> list[Action]:
