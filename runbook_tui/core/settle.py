@@ -54,12 +54,12 @@ def value_problem(literal: Literal, value: str) -> str:
     pattern = literal.match or PLAIN_VALUE
     if not value.isprintable():
         return f"{value!r} contains a character that cannot be seen"
-    if found := SHELL_SYNTAX.search(value):
-        return f"{value!r} has shell syntax in it: {found.group()}"
     if ".." in value and not literal.match:
         return f"{value!r} contains '..'"
     if not re.fullmatch(pattern, value):
         return f"{value!r} does not match {pattern}"
+    if found := SHELL_SYNTAX.search(value):
+        return f"{value!r} has shell syntax in it: {found.group()}"
     return ""
 
 
