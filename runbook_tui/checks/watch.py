@@ -48,6 +48,7 @@ class _Check:
 class Watch:
     """The checks of one run. Nothing is asked before `start()` or `look()`.
 
+    Nothing that a check saw is kept before `redact` took the secrets out.
     `turned` is called with name, state, value and detail for each turn that is to be recorded, `changed` whenever
     something of a view changed that is worth drawing.
     """
@@ -59,7 +60,10 @@ class Watch:
         clock: Clock,
         turned: Callable[[str, str, str, str], None],
         changed: Callable[[], None],
+        *,
+        redact: Callable[[str], str] = str,
     ) -> None:
+        self._redact = redact
         self._clock = clock
         self._turned = turned
         self._changed = changed
@@ -174,12 +178,20 @@ class Watch:
         check = self._checks[name]
         asked, check.asked = asked or check.asked, False
         generation = check.generation
-        reading = bounded(await check.looker.look(asked=asked))
+        reading = bounded(self._without_secrets(await check.looker.look(asked=asked)))
         if self._stopping or generation != check.generation:
             check.pause = 0.0
             return check.view
         self._take(name, check, reading)
         return check.view
+
+    def _without_secrets(self, reading: Reading) -> Reading:
+        """Take secrets out before anything of what was seen is kept, shown or cut off."""
+        redact = self._redact
+        rows = tuple(replace(row, cells=tuple(map(redact, row.cells))) for row in reading.rows)
+        return replace(
+            reading, value=redact(reading.value), detail=redact(reading.detail), error=redact(reading.error), rows=rows
+        )
 
     def _take(self, name: str, check: _Check, reading: Reading) -> None:
         shown, first = check.greens.judge(reading)

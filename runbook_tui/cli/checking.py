@@ -78,7 +78,8 @@ class Looking:
         sight = RunSight(recorder, stage.clock, self._connections, stage.net, secrets)
         self._names = _chosen(tuple(probes(recorder.state)), names)
         wanted = {name: made for name, made in probes(recorder.state).items() if name in self._names}
-        self.watch = Watch(wanted, sight, stage.clock, self._turned, lambda: None)
+        redact = recorder.known.redact
+        self.watch = Watch(wanted, sight, stage.clock, self._turned, lambda: None, redact=redact)
 
     async def __aenter__(self) -> Self:
         """Begin; nothing is asked yet."""

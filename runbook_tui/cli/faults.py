@@ -51,7 +51,7 @@ class Faults:
         logging.getLogger().removeHandler(self._quiet)
         match error:
             case RunbookTuiError():
-                self._without_secrets(error)
+                error.take_out(self._redact)
             case ReaderGoneError() | FaultError():
                 return
             case Exception():
@@ -99,9 +99,6 @@ class Faults:
 
     def _write(self, error: BaseException) -> None:
         sys.stderr.write(plain_traceback(error, self._redact))
-
-    def _without_secrets(self, error: RunbookTuiError) -> None:
-        error.title, error.detail, error.hint = map(self._redact, (error.title, error.detail, error.hint))
 
 
 def _of_a_link(error: Exception) -> bool:

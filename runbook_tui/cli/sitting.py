@@ -165,7 +165,7 @@ def _sit(folder: RunFolder, runbook: Runbook, opening: Opening, stage: Stage, wi
         code = asyncio.run(attend(engine, stage, wishes, faults))
         if not stage.rehearsal:
             for sentence in leave(folder.path, lambda: engine.export("md"), wishes.sign_with):
-                console.warn(sentence)
+                console.warn(known.redact(sentence))
     return code
 
 

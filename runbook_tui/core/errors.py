@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class ExitCode(IntEnum):
@@ -30,6 +34,11 @@ class RunbookTuiError(Exception):
         self.title = title
         self.detail = detail
         self.hint = hint
+
+    def take_out(self, redact: Callable[[str], str]) -> None:
+        """Have title, detail and hint as `redact` gives them: what failed may have said a secret."""
+        self.title, self.detail, self.hint = map(redact, (self.title, self.detail, self.hint))
+        self.args = (self.title,)
 
     def __str__(self) -> str:
         """Give title, detail and hint as one paragraph each."""

@@ -135,11 +135,14 @@ class Engine:
     def state(self) -> RunState:
         """The state of the run after everything recorded so far, with what the live checks say now laid over it."""
         base = self._live.over(self._recorder.state)
-        telling = self._telling.of(base)
-        if telling is base.telling:
+        telling, runbook = self._telling.of(base), self._telling.readable(base.runbook)
+        if telling is base.telling and runbook is base.runbook:
             return base
-        if self._shown is None or self._shown_of is not base or self._shown.telling is not telling:
-            self._shown, self._shown_of = replace(base, telling=telling), base
+        if (
+            self._shown is None or self._shown_of is not base or self._shown.telling is not telling
+            or self._shown.runbook is not runbook
+        ):  # fmt: skip
+            self._shown, self._shown_of = replace(base, telling=telling, runbook=runbook), base
         return self._shown
 
     @property
@@ -188,11 +191,15 @@ class Engine:
 
     def hosts(self) -> list[HostView]:
         """Give every host of the run as it stands now."""
-        return self._connections.views()
+        return [replace(v, problem=self.redact(v.problem)) if v.problem else v for v in self._connections.views()]
 
     def checks(self) -> list[CheckView]:
         """Give every live check as it stands now."""
-        return self._live.watch.views()
+        return [
+            replace(view, label=self.redact(view.label), asks_lines=tuple(map(self.redact, view.asks_lines)))
+            if self._known.redactor else view
+            for view in self._live.watch.views()
+        ]  # fmt: skip
 
     def feed(self, attempt_id: str) -> Feed:
         """Give the output of an attempt of this or an earlier sitting."""

@@ -74,7 +74,9 @@ class LiveChecks:
                 self.watch.renew_phase(phase)
 
     def _watch_of(self, state: RunState) -> Watch:
-        return Watch(self._make_probes(state), self._sight, self._clock, self._turned, self._changed)
+        known = self._recorder.known
+        probes = self._make_probes(state)
+        return Watch(probes, self._sight, self._clock, self._turned, self._changed, redact=known.redact)
 
     def _changed(self) -> None:
         """Take what they say now; what they say before they run is no answer to a gate."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from runbook_tui.core.errors import HostError
 from runbook_tui.core.proposal import DryRun
 from runbook_tui.core.recheck import Recheck
+from runbook_tui.core.redact import LineRedactor
 from runbook_tui.core.script import wrap
 from runbook_tui.core.text import Cleaner
 from runbook_tui.ports import OutcomeUnknownError
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runbook_tui.core.model import Action, HostName
+    from runbook_tui.core.redact import KnownSecrets
+    from runbook_tui.core.text import CleanLine
     from runbook_tui.ports import Ended, Job, Shell
 
 READ_TIMEOUT = 30.0
@@ -27,7 +30,7 @@ SIGNAL_TIMEOUT = 5.0
 """Seconds for ending over there what took longer, or what nobody waits for any more."""
 
 MOST_SHOWN = 64 * 1024
-"""Bytes of a dry run's output that are kept: of more, the first and the last half."""
+"""Characters of a dry run's output that are kept: of more, the first and the last half."""
 
 
 async def look(shell: Shell, script: str, sink: Callable[[bytes], None]) -> Ended | None:
@@ -60,36 +63,37 @@ async def _end(shell: Shell, starting: asyncio.Future[Job]) -> None:
 
 
 class Ends:
-    """Keeps the first and the last bytes of an output, and counts what it left out between them."""
+    """Keeps the first and the last characters of an output, and counts what it left out between them.
 
-    def __init__(self, most: int = MOST_SHOWN) -> None:
+    Secrets are taken out before anything is cut off: half a secret would not be known for one.
+    """
+
+    def __init__(self, known: KnownSecrets, most: int = MOST_SHOWN) -> None:
         self._half = most // 2
-        self._first = bytearray()
-        self._last = bytearray()
+        self._cleaner = Cleaner()
+        self._redacting = LineRedactor(lambda: known.redactor)
+        self._first = ""
+        self._last = ""
         self.left_out = 0
 
     def take(self, data: bytes) -> None:
         """Take bytes as they came."""
+        self._keep(self._redacting.feed(self._cleaner.feed(data)))
+
+    def _keep(self, lines: list[CleanLine]) -> None:
+        text = "".join(f"{line.text}\n" for line in lines)
         room = self._half - len(self._first)
-        self._first += data[:room]
-        self._last += data[room:]
+        self._first += text[:room]
+        self._last += text[room:]
         if (more := len(self._last) - self._half) > 0:
-            del self._last[:more]
+            self._last = self._last[more:]
             self.left_out += more
 
     def text(self) -> str:
-        """Give the output cleaned, and between its ends how much was left out."""
-        if not self.left_out:
-            return _cleaned(bytes(self._first + self._last))
-        gap = f"… {self.left_out:,} bytes left out …\n"
-        return _cleaned(bytes(self._first)) + gap + _cleaned(bytes(self._last))
-
-
-def _cleaned(raw: bytes) -> str:
-    cleaner = Cleaner()
-    lines = cleaner.feed(raw)
-    last = cleaner.finish()
-    return "".join(f"{line.text}\n" for line in (*lines, *([last] if last else [])))
+        """Give the whole output cleaned, and between its ends how much was left out; nothing is taken after that."""
+        self._keep(self._redacting.finish(self._cleaner.finish()))
+        gap = f"\n… {self.left_out:,} characters left out …\n" if self.left_out else ""
+        return self._first + gap + self._last
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +105,13 @@ class Seen:
     how: str
 
 
-async def _see(shell: Shell, command: str, cwd: str) -> Seen:
+async def _see(shell: Shell, command: str, cwd: str, known: KnownSecrets) -> Seen:
     """Run a read-only command of the runbook.
 
     Raises:
         HostError: the host cannot be reached; nothing ran.
     """
-    kept = Ends()
+    kept = Ends(known)
     try:
         ended = await look(shell, wrap(command, cwd), kept.take)
     except OutcomeUnknownError as error:
@@ -119,7 +123,7 @@ async def _see(shell: Shell, command: str, cwd: str) -> Seen:
     return Seen(kept.text(), None, ended.lost or f"ended by signal {ended.signal}")
 
 
-async def dry_run(shell: Shell, action: Action) -> DryRun:
+async def dry_run(shell: Shell, action: Action, known: KnownSecrets) -> DryRun:
     """Run the action's `dry-run=` on its host; `action` has its literals resolved.
 
     A status that the action itself may end with is well: tools say the same whether they do it or would.
@@ -127,15 +131,15 @@ async def dry_run(shell: Shell, action: Action) -> DryRun:
     Raises:
         HostError: the host cannot be reached; nothing ran.
     """
-    seen = await _see(shell, action.dry_run, action.cwd)
+    seen = await _see(shell, action.dry_run, action.cwd, known)
     return DryRun(action.dry_run, seen.output, seen.how, well=seen.exit in action.exits | {0})
 
 
-async def recheck(shell: Shell, host: HostName, action: Action) -> Recheck:
+async def recheck(shell: Shell, host: HostName, action: Action, known: KnownSecrets) -> Recheck:
     """Run the action's `recheck=` on its host; `action` has its literals resolved.
 
     Raises:
         HostError: the host cannot be reached; nothing ran.
     """
-    seen = await _see(shell, action.recheck, action.cwd)
+    seen = await _see(shell, action.recheck, action.cwd, known)
     return Recheck(host, action.recheck, seen.output, seen.how, seen.exit, withheld=action.no_log)

@@ -199,7 +199,8 @@ class Proposer:
         return await self._connections.identify(where)
 
     async def _dry_run(self, identity: Identity, action: Action) -> DryRun | None:
-        return await dry_run(self._connections.shell(identity.host), action) if action.dry_run else None
+        shell, known = self._connections.shell(identity.host), self._secrets.known
+        return await dry_run(shell, action, known) if action.dry_run else None
 
     async def recheck(self, state: RunState, action_id: str) -> Recheck:
         """Ask the action's host how the action stands there; Engine.recheck has the errors."""
@@ -208,7 +209,7 @@ class Proposer:
             raise Refused("no step is chosen")
         action = effective(state, written)
         identity = await self._identity(action)
-        return await recheck(self._connections.shell(identity.host), identity.host, action)
+        return await recheck(self._connections.shell(identity.host), identity.host, action, self._secrets.known)
 
     async def _look(self, host: HostName, script: str, path: str) -> filestep.FileSeen:
         """Run a read-only script and understand its answer."""

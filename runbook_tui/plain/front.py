@@ -21,7 +21,7 @@ class PlainFrontEnd:
     def __init__(self, engine: Engine, stdin: int, stdout: int, hung_up: Callable[[], None]) -> None:
         self._engine = engine
         self._hung_up = hung_up
-        self._out = Output(stdout)
+        self._out = Output(stdout, engine.redact)
         self._in = Input(stdin)
         self._session = Session(engine, self._in, self._out, prompt=os.isatty(stdin) and os.isatty(stdout))
 

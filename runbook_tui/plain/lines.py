@@ -116,8 +116,9 @@ class Output:
     `gone` is set when nobody can read any more: a broken pipe or a closed terminal.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, redact: Callable[[str], str] = str) -> None:
         self._descriptor = descriptor
+        self._redact = redact
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.gone = asyncio.Event()
@@ -131,11 +132,11 @@ class Output:
 
     def line(self, text: str = "") -> None:
         """Write one line."""
-        self._queue.put(text + "\n")
+        self._queue.put(self._redact(text) + "\n")
 
     def prompt(self, text: str) -> None:
         """Write a prompt, without a line end."""
-        self._queue.put(text)
+        self._queue.put(self._redact(text))
 
     def close(self, patience: float = 5.0) -> None:
         """Write what is left, for `patience` seconds at most; whoever does not read does not get it."""

@@ -74,6 +74,7 @@ class Flows:
         try:
             await flow
         except RunbookTuiError as error:
+            error.take_out(self._engine.redact)
             await self.ask(ErrorScreen(error, "Not now" if isinstance(error, Refused) else "That did not work"))
         finally:
             if alone:
