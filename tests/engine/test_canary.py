@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runbook_tui.core.redact import KnownSecrets, mark
 from runbook_tui.core.secret import Secret
 from runbook_tui.engine.looking import Ends
-from tests.core.builders import a_runbook, a_step, an_action
+from tests.core.builders import a_runbook, an_action
 from tests.support.bench import Bench
 from tests.support.desk import Desk
 
@@ -37,7 +37,7 @@ async def test_line_mode_says_no_secret_wherever_it_comes_from(tmp_path: Path) -
     echo = f"printf '%s\\n' kanarien'vogel'-7f3a9c; printf '%s\\n' {coded[:9]}''{coded[9:]}"
     speaking = replace(an_action("a", echo, host="local"), title=f"Log in with {CANARY}")
     held = an_action("b", f"login {CANARY}", host="local")
-    book = a_runbook(a_step(speaking), a_step(held))
+    book = replace(a_runbook(speaking, held), hosts={})
     bench = Bench(book, tmp_path / "state", given=[Secret("relay", CANARY)])
     async with Desk(bench.engine()) as desk:
         desk.say("confirm", "yes")

@@ -208,7 +208,7 @@ async def test_a_long_dry_run_shows_both_ends_and_says_what_is_left_out(tmp_path
         left_out = len("first\nlast\n") + 3000 * 41 - looking.MOST_SHOWN
         assert output.startswith("first\n")
         assert output.endswith("last\n")
-        assert f"… {left_out:,} bytes left out …\n" in output
+        assert f"… {left_out:,} characters left out …\n" in output
         assert len(output) < looking.MOST_SHOWN + 100
 
 
