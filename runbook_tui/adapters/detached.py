@@ -6,18 +6,19 @@ import re
 from typing import TYPE_CHECKING, Protocol
 
 from runbook_tui.adapters.job_text import (
+    claim_call,
     end_call,
     feed_call,
     fence_call,
     follow_call,
     launch_call,
-    mark_call,
     refuse_call,
+    release_call,
 )
 from runbook_tui.adapters.stream import answer_of
 from runbook_tui.adapters.stub import Answer
 from runbook_tui.core.errors import HostError
-from runbook_tui.ports import NOTHING, Ask, Fed, LinkLostError, OutcomeUnknownError, Stand, Standing
+from runbook_tui.ports import NOTHING, Ask, Fed, LinkLostError, OutcomeUnknownError, Owner, Stand, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,9 +96,15 @@ class DetachedJobs:
         """Tell it that nobody gives one; see `ports.Jobs`."""
         return fed_of(await self._carrier.asked(refuse_call(job, place, sh=self._sh), Answer.FED))
 
-    async def mark(self, job: JobId) -> None:
-        """Leave the run's mark; see `ports.Jobs`."""
-        await self._carrier.asked(mark_call(job, sh=self._sh), Answer.STAND)
+    async def claim(self, job: JobId, over: Owner | None = None) -> Owner:
+        """Leave the run's mark and take the lock; see `ports.Jobs`."""
+        expected = Answer.OWNER if job.claim else Answer.STAND
+        text = await self._carrier.asked(claim_call(job, over, sh=self._sh), expected)
+        return owner_of(text) if job.claim else Owner()
+
+    async def release(self, job: JobId) -> bool:
+        """Give the lock back; see `ports.Jobs`."""
+        return await self._carrier.asked(release_call(job, sh=self._sh), Answer.RELEASED) == "yes"
 
     async def fence(self, job: JobId) -> Stand:
         """Make sure that it never starts if it has not; see `ports.Jobs`."""
@@ -228,6 +235,18 @@ def fed_of(text: str) -> Fed:
         return Fed(text.strip())
     except ValueError:
         raise HostError("The host gave an answer about a secret that makes no sense here.", text[:60]) from None
+
+
+def owner_of(text: str) -> Owner:
+    """Read an owner in words: `MARK OPERATOR@WORKSTATION SINCE`; none where nobody left a name.
+
+    Raises:
+        HostError: it is none.
+    """
+    words = text.split()
+    if len(words) > 3 or not re.fullmatch(r"[A-Za-z0-9._@: -]*", text, re.ASCII):
+        raise HostError("The host gave an answer about its lock that makes no sense here.", text[:200])
+    return Owner(*words)
 
 
 def stand_of(text: str) -> Stand:

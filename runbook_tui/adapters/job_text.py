@@ -10,6 +10,9 @@ A job is a folder `jobs/ID` in the state folder of the user over there, 0700 (PR
 
 `rc` and `meta` get room before the start, which a full disk cannot take from them.
 
+Beside them are `run-MARK` for every run that was here, and `lock-BOOK/owner` while a run of that runbook holds the
+host (PROMISES.md 3.7): `MARK OPERATOR@WORKSTATION SINCE`. `taken-BOOK` has a line for each lock that was taken over.
+
 The supervisor `run` outlives the connection. A program answers with the job's stand in words; `follow` then sends
 what `out` has from an offset on, in frames: `D OFFSET LENGTH\n` and that many bytes, `H SIZE\n` while nothing
 comes, `A NUMBER LENGTH\n` and that many bytes for a question of sudo, and last `X STAND\n`.
@@ -25,7 +28,7 @@ from runbook_tui.adapters.stub import SCRIPT_LIMIT, Call, make_call
 from runbook_tui.core.cksum import cksum
 
 if TYPE_CHECKING:
-    from runbook_tui.ports import JobId
+    from runbook_tui.ports import Claim, JobId, Owner
 
 ROOT = "S=${MAILRUNBOOK_STATE_DIR:-$HOME/.local/state/mailrunbook}/jobs\n"
 """Where jobs, marks and locks are; on the operator's own machine that is beside the runs."""
@@ -81,12 +84,40 @@ if [ "$n" -gt 0 ]; then echo "orphan $pg $n"; else echo vanished; fi
 """
 )
 
+# What another program, or a full disk, left in the owner's file is never anything but plain words in an answer. The
+# name lies ready before the lock is made, so that a lock without one is as rare as a kill between two system calls.
+_LOCK = r"""L=$S/lock-@BOOK@; n=$S/own-@NONCE@
+owner() {
+o=; w=; t=
+[ ! -f "$L/owner" ] || { read -r o w t <"$L/owner"; } 2>/dev/null || :
+case "$o$w$t" in *[!A-Za-z0-9._@:-]*) o=damaged; w=; t= ;; esac
+}
+mine() { [ "$o" = "@RUN@" ] && [ "${w##*@}" = "@AT@" ]; }
+name() {
+[ -f "$n" ] || { echo "@RUN@ @WHO@ @SINCE@" >"$n"; } 2>/dev/null || { rm -f "$n"; say nospool "$S"; exit 90; }
+}
+lock() {
+i=0
+while owner; [ -z "$o" ] && [ $i -lt 20 ]; do
+name
+if mkdir "$L" 2>/dev/null; then mv -f "$n" "$L/owner" 2>/dev/null
+elif sleep 0.1 2>/dev/null; then i=$((i+1)); else sleep 1; i=$((i+10)); fi
+done
+[ ! -f "$n" ] || rm -f "$n"
+}
+"""
+
+# The lock may have been taken over, or given up, since this run claimed it.
+_HOLD = r"""[ -d "$j" ] || { lock; mine || { say held "$o $w $t"; exit 96; }; }
+"""
+
 # The room for the exit status and the group is taken before the start: a disk that the job fills would lose them. What
 # writes the status down ignores a second TERM, which an operator may send and a dying ksh does; ksh also counts a
 # signal as 256 and more, which no other sh does.
 _START = r"""won=
 mkdir -p "$S" 2>/dev/null && : >>"$S/run-@RUN@" || { say nospool "$S"; exit 90; }
 cd "$HOME" 2>/dev/null || { say nohome "$HOME"; exit 93; }
+@HOLD@
 if mkdir "$j" 2>/dev/null; then
 drop() {
 rm -f "$j/cmd" "$j/in" "$j/out" "$j/boot" "$j/rc.t" "$j/meta.t" "$j/run"
@@ -164,7 +195,31 @@ done
 # shows nothing of one process would tell every job as gone.
 _MARK = r"""[ -n "$(args $$)" ] || { say missing "ps -ww -o args= -p PID"; exit 95; }
 mkdir -p "$S" 2>/dev/null && : >>"$S/run-@RUN@" || { say nospool "$S"; exit 90; }
-say stand claimed
+"""
+_MARKED = "say stand claimed\n"
+
+_CLAIM = r"""lock
+say owner "$o $w $t"
+"""
+
+_TAKE_OVER = r"""owner
+if [ "$o $w $t" = "@OVER@" ]; then
+name
+{ echo "@SINCE@ @WHO@ (@RUN@) took the lock over from ${w:-a run without a name} (${o:-?}), its own since ${t:-?}" \
+>>"$S/taken-@BOOK@"; } 2>/dev/null || { rm -f "$n"; say nospool "$S"; exit 90; }
+mkdir -p "$L" && mv -f "$n" "$L/owner" 2>/dev/null
+fi
+"""
+
+# It is moved away before it is looked at again: whoever took it over in between gets it back.
+_RELEASE = r"""owner
+if mine && mv "$L" "$L.@NONCE@" 2>/dev/null; then
+h=$L; L=$L.@NONCE@; owner
+if ! mine && mkdir "$h" 2>/dev/null; then mv -f "$L/owner" "$h/owner" 2>/dev/null; o=; fi
+rm -f "$L/owner"; rmdir "$L" 2>/dev/null
+if mine; then say released yes; else say released no; fi
+else say released no
+fi
 """
 
 # A host that does not even know the run may have lost the job's folder: that it did not run is not provable there.
@@ -227,7 +282,9 @@ def launch_call(
         fields |= {"SUDO": job_feed.SUDO, "PATH": job_feed.SUDO_PATH}
     if fed or sudo:
         fields |= {"DROPFED": job_feed.DROP}
-    fields |= {"SUM": cksum(data), "GROUP": _GROUP, "OFF": "0"}
+    fields |= {"SUM": cksum(data), "GROUP": _GROUP, "OFF": "0", "HOLD": ""}
+    if job.claim is not None:
+        fields |= {"HOLD": _LOCK + _HOLD, **_claim_fields(job.claim)}
     return _call(job, _START + _FOLLOW, fields, sh, data + (stdin or b""))
 
 
@@ -250,9 +307,25 @@ def refuse_call(job: JobId, place: str, *, sh: str = "/bin/sh") -> Call:
     return _call(job, job_feed.REFUSE, {"PLACE": job_feed.check_place(place)}, sh)
 
 
-def mark_call(job: JobId, *, sh: str = "/bin/sh") -> Call:
-    """Make the call that leaves the run's mark on the host."""
-    return _call(job, _MARK, {}, sh)
+def claim_call(job: JobId, over: Owner | None = None, *, sh: str = "/bin/sh") -> Call:
+    """Make the call that leaves the run's mark on the host and takes its lock, from `over` if it is still the one."""
+    if job.claim is None:
+        return _call(job, _MARK + _MARKED, {}, sh)
+    if over is None:
+        return _call(job, _LOCK + _MARK + _CLAIM, _claim_fields(job.claim), sh)
+    fields = {"OVER": _words(over), **_claim_fields(job.claim)}
+    return _call(job, _LOCK + _MARK + _TAKE_OVER + _CLAIM, fields, sh)
+
+
+def release_call(job: JobId, *, sh: str = "/bin/sh") -> Call:
+    """Make the call that gives the run's lock back, if it has it.
+
+    Raises:
+        ValueError: the job has no claim.
+    """
+    if job.claim is None:
+        raise ValueError("there is no lock to give back")
+    return _call(job, _LOCK + _RELEASE, _claim_fields(job.claim), sh)
 
 
 def fence_call(job: JobId, *, sh: str = "/bin/sh") -> Call:
@@ -269,6 +342,23 @@ def end_call(job: JobId, signal: str, *, sh: str = "/bin/sh") -> Call:
     if signal not in {"TERM", "KILL"}:
         raise ValueError(f"signal {signal} is not sent to a process group")
     return _call(job, _SIGNAL, {"SIGNAL": signal}, sh)
+
+
+def _claim_fields(claim: Claim) -> dict[str, str]:
+    if not re.fullmatch(r"[0-9a-f]{16}", claim.book):
+        raise ValueError(f"{claim.book!r} cannot name a lock")
+    words = _words(claim.owner).split(" ")
+    if not all(words):
+        raise ValueError(f"{claim.owner} cannot own a lock")
+    run, who, since = words
+    return {"BOOK": claim.book, "WHO": who, "SINCE": since, "AT": who.rpartition("@")[2], "RUN": run}
+
+
+def _words(owner: Owner) -> str:
+    words = (owner.run, owner.who, owner.since)
+    if not all(re.fullmatch(r"[A-Za-z0-9._@:-]*", word, re.ASCII) for word in words):
+        raise ValueError(f"{owner} cannot own a lock")
+    return " ".join(words)
 
 
 def _call(job: JobId, template: str, fields: dict[str, str], sh: str, data: bytes = b"") -> Call:

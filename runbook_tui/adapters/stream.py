@@ -142,6 +142,13 @@ def _refusal(said: Said, who: str) -> HostError:
                 f"The folder for running commands on {who} cannot be written. {_NOTHING_RAN}", said.text,
                 "Look whether its disk is full, or the folder belongs to somebody else.",
             )
+        case Answer.HELD:
+            _, operator, since = (*said.text.split(), "", "", "")[:3]
+            return HostError(
+                f"{who} is held by another run of this runbook now. {_NOTHING_RAN}",
+                f"It is {operator or 'a run that left no name'}{', since ' if since else ''}{since}.",
+                "Ask who took it over; what this run still had to do there may be done.",
+            )
         case Answer.MISSING:
             return HostError(f"A program that is needed is missing on {who}.", said.text, "Install it there.")
         case Answer.NO_GROUP:

@@ -40,6 +40,9 @@ class Answer(StrEnum):
     NO_SPOOL = "nospool"  # text: the folder
     STAND = "stand"  # text: how a job stands
     FED = "fed"  # text: what became of a value
+    OWNER = "owner"  # text: who has the lock
+    RELEASED = "released"  # text: yes or no
+    HELD = "held"  # text: who has the lock, which is not this run
 
 
 @dataclass(frozen=True, slots=True)

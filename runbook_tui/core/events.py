@@ -307,11 +307,13 @@ class HostPinned(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockTaken(Event):
-    """This process holds the run."""
+    """This process holds the run; or, with `host`, the run took the lock of a host over from `previous`."""
 
     type: ClassVar[str] = "lock_taken"
     owner: str
-    pid: int
+    pid: int = 0
+    host: str = ""
+    previous: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,6 @@ from runbook_tui.core.model import HostName
 from runbook_tui.core.proposal import Order
 from runbook_tui.core.settle import effective
 from runbook_tui.core.text import CleanLine
-from runbook_tui.engine.detached import job_id
 from runbook_tui.engine.execution import Execution
 from runbook_tui.engine.greening import Greening
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from runbook_tui.engine.live import LiveChecks
     from runbook_tui.engine.recorder import Recorder
     from runbook_tui.engine.secrets import RunSecrets
-    from runbook_tui.ports import Asker, Clock, OutputStore, OutputWriter
+    from runbook_tui.ports import Asker, Clock, JobId, OutputStore, OutputWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class Activity:
 class Carrying:
     """At most one execution at a time, and the output of every attempt of the run.
 
-    `spawn` has work go on beside the front end; `ended` is called after each end.
+    `job` names an attempt on its host, `spawn` has work go on beside the front end; `ended` is called after each end.
     """
 
     def __init__(
@@ -54,6 +53,7 @@ class Carrying:
         *,
         recorder: Recorder,
         connections: Connections,
+        job: Callable[[str], JobId],
         live: LiveChecks,
         outputs: OutputStore,
         clock: Clock,
@@ -64,6 +64,7 @@ class Carrying:
     ) -> None:
         self._recorder = recorder
         self._connections = connections
+        self._job = job
         self._live = live
         self._outputs = outputs
         self._clock = clock
@@ -73,7 +74,6 @@ class Carrying:
         self._spawn = spawn
         self._ended = ended
         self._feeds: dict[str, Feed] = {}
-        self._marked: set[HostName] = set()
         self._execution: Execution | None = None
 
     @property
@@ -104,16 +104,6 @@ class Carrying:
             stored = self._known.redact(self._outputs.text(attempt_id))
             self._feeds[attempt_id] = _feed(stored.split("\n")[:-1])
         return self._feeds[attempt_id]
-
-    async def mark(self, host: HostName, attempt: str) -> None:
-        """Leave the run's mark on a host before its first command of this sitting.
-
-        Raises:
-            HostError: it cannot be left there.
-        """
-        if host not in self._marked:
-            await self._connections.shell(host).jobs.mark(job_id(self._recorder.state, attempt))
-            self._marked.add(host)
 
     def writer(self, attempt: str) -> OutputWriter:
         """Open the place where a new attempt's output goes."""
@@ -196,7 +186,7 @@ class Carrying:
         state = self._recorder.state
         return Execution(
             order=order,
-            run=job_id(state, order.attempt),
+            run=self._job(order.attempt),
             action=effective(state, action),
             shell=self._connections.shell,
             writer=writer,

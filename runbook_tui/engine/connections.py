@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class HostView:
-    """A host as it stands now. `problem` is the last failure's sentence; `offered` a key nobody vouched for yet."""
+    """A host as it stands now.
+
+    `problem` is the last failure's sentence; `offered` a key nobody vouched for yet; `held` says who else has its lock.
+    """
 
     name: HostName
     ssh: str
@@ -27,6 +30,7 @@ class HostView:
     identity: Identity | None
     problem: str = ""
     offered: HostKey | None = None
+    held: str = ""
 
 
 class Connections:

@@ -21,6 +21,7 @@ from runbook_tui.core.verbs import READ_ONLY, allowed
 from runbook_tui.engine.carrying import Activity, Carrying
 from runbook_tui.engine.connections import Connections, HostView
 from runbook_tui.engine.live import LiveChecks
+from runbook_tui.engine.locks import HostLocks, holder
 from runbook_tui.engine.logins import Logins
 from runbook_tui.engine.proposing import Proposer
 from runbook_tui.engine.recorder import Recorder
@@ -100,6 +101,7 @@ class Engine:
         self._read_only = read_only
         self._reloading = Reloading(self._recorder, source, opening.runbook_path, tuple(opening.hosts), source_now)
         self._connections = Connections(self._recorder, shells)
+        self._locks = HostLocks(self._recorder, self._connections, clock, opening.operator, opening.workstation)
         self.secrets = RunSecrets(self._recorder, secrets, opening.operator)
         self._proposer = Proposer(self._connections, clock, self.secrets)
         self._waits = Waits(self._recorder, clock, self._close_when_settled, lambda: self._live.watch)
@@ -110,6 +112,7 @@ class Engine:
         self._carrying = Carrying(
             recorder=self._recorder,
             connections=self._connections,
+            job=self._locks.job,
             live=self._live,
             outputs=outputs,
             clock=clock,
@@ -191,7 +194,11 @@ class Engine:
 
     def hosts(self) -> list[HostView]:
         """Give every host of the run as it stands now."""
-        return [replace(v, problem=self.redact(v.problem)) if v.problem else v for v in self._connections.views()]
+        held = {name: holder(owner) for name in self.state.hosts if (owner := self._locks.other(name)) is not None}
+        return [
+            replace(view, problem=self.redact(view.problem), held=self.redact(held.get(view.name, "")))
+            for view in self._connections.views()
+        ]
 
     def checks(self) -> list[CheckView]:
         """Give every live check as it stands now."""
@@ -317,7 +324,7 @@ class Engine:
             shown = (proposal.user, proposal.name, proposal.address, proposal.fingerprint)
             if (identity.user, identity.name, identity.address, identity.fingerprint) != shown:
                 raise Refused("another machine answers now than the one that was shown", str(identity))
-            await self._carrying.mark(proposal.host, proposal.attempt)
+            await self._locks.claim(proposal.host, proposal.attempt)
             self._require(proposal.action, verb)
         writer = self._carrying.writer(proposal.attempt) if proposal.host is not None else None
         if self.state.closed:
@@ -482,6 +489,23 @@ class Engine:
             raise Refused(f"something is running on {host}; a new connection would lose sight of it")
         await self._connections.reconnect(HostName(host))
 
+    async def take_over(self, host: str) -> str:
+        """Take a host's lock from another run, whose name the operator was shown; give the sentence of what happened.
+
+        Raises:
+            Refused: there is no such host, or the operator has not been told yet who holds it now.
+            HostError: it cannot be reached.
+        """
+        if self._read_only:
+            raise Refused(READ_ONLY)
+        if not self.consented:
+            raise Refused("nothing is contacted before you agreed to it")
+        if self._left:
+            raise Refused("the run is being left")
+        name = self._connections.host(HostName(host)).name
+        await self._connections.identify(name)
+        return await self._locks.take_over(name)
+
     async def idle(self) -> None:
         """Wait until no action runs; waits that count down do not count."""
         await self._carrying.idle()
@@ -497,6 +521,7 @@ class Engine:
         try:
             self._recorder.intend(ev.Paused(why=why))
             self._recorder.journal.seal()
+            await self._locks.release()
         finally:
             for task in tuple(self._tasks):
                 task.cancel()
@@ -628,6 +653,10 @@ class Engine:
                 self._recorder.journal.seal()
             except StateDirError:
                 self._recorder.notify()
+            else:
+                if self.consented:
+                    self._locks.run_closed()
+                    self._spawn(self._locks.release())
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.ensure_future(work)

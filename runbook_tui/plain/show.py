@@ -234,6 +234,8 @@ def hosts(views: Iterable[HostView]) -> list[str]:
             lines.append(f"host {name} answers as {clean_line(str(view.identity))}")
         if view.problem:
             lines += [f"host {name} problem: {clean_line(line)}" for line in view.problem.splitlines()]
+        if view.held:
+            lines.append(f"host {name} is held by {clean_line(view.held)}; if that run is over: takeover {name}")
         if view.offered is not None:
             key = f"{clean_line(view.offered.algorithm)} {clean_line(view.offered.fingerprint)}"
             lines.append(f"host {name} shows the key {key}; compare it, then: trust {name} FINGERPRINT")

@@ -70,7 +70,7 @@ USAGE = {
     Word.ROLLBACK: ("rollback STEP", "undo what was done from that step on, the last first, each confirmed"),
     Word.HOSTS: ("hosts", "the hosts, their keys and links"),
     Word.TRUST: ("trust HOST FINGERPRINT", "accept the key that host shows"),
-    Word.TAKEOVER: ("takeover HOST", "take over a host's lock"),
+    Word.TAKEOVER: ("takeover HOST", "take a host's lock from the run that hosts names"),
     Word.GO: ("go STEP", "make another step the current one: its number or id; without one, list them"),
     Word.CHECKS: ("checks [NAME]", "the live checks; one with all that is known of it, and it looks now"),
     Word.SECRET: ("secret [NAME]", "type the passwords that are missing, or this one; a silent keyring is asked again"),
@@ -86,7 +86,7 @@ _ALONE = frozenset({
     Word.HELP, Word.QUIT,
 })  # fmt: skip
 _WITH_TEXT = frozenset({
-    Word.ROLLBACK, Word.OVERRIDE, Word.EDIT, Word.DONE, Word.NOTE, Word.SET, Word.TRUST, Word.EXPORT,
+    Word.ROLLBACK, Word.OVERRIDE, Word.EDIT, Word.DONE, Word.NOTE, Word.SET, Word.TRUST, Word.TAKEOVER, Word.EXPORT,
 })  # fmt: skip
 
 

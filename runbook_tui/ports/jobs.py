@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,11 +23,39 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """Who holds a host for a runbook: the run's mark there, `operator@workstation`, and since when (UTC).
+
+    All are empty where nobody does, or who does has left no name.
+    """
+
+    run: str = ""
+    who: str = ""
+    since: str = ""
+
+    def is_same(self, other: Owner) -> bool:
+        """Whether both are the same run on the same workstation."""
+        return (self.run, self.who.rpartition("@")[2]) == (other.run, other.who.rpartition("@")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """That a run wants a host for itself: `book` stands for the runbook, which one run at a time works with there."""
+
+    book: str
+    owner: Owner
+
+
+@dataclass(frozen=True, slots=True)
 class JobId:
-    """What a detached job is called on its host: unique over all runs and workstations."""
+    """What a detached job is called on its host: unique over all runs and workstations.
+
+    With a `claim` it is started only while its run holds the host.
+    """
 
     run: str
     attempt: str
+    claim: Claim | None = field(default=None, compare=False)
 
 
 class Standing(StrEnum):
@@ -166,11 +194,21 @@ class Jobs(Protocol):
             HostError: the host cannot be asked.
         """
 
-    async def mark(self, job: JobId) -> None:
-        """Leave the run's mark on the host, by which a job that is missing later is known not to have run.
+    async def claim(self, job: JobId, over: Owner | None = None) -> Owner:
+        """Leave the run's mark on the host, take its lock if nobody has it, and say who has it now.
+
+        By the mark a job that is missing later is known not to have run. With `over` the lock is taken from that
+        owner, if it is still the one. A job without a claim leaves only the mark.
 
         Raises:
             HostError: the host cannot be asked, or its folder for running commands cannot be made.
+        """
+
+    async def release(self, job: JobId) -> bool:
+        """Give the lock back if it is the run's own; say whether it was.
+
+        Raises:
+            HostError: the host cannot be asked.
         """
 
     async def fence(self, job: JobId) -> Stand:

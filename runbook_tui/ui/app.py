@@ -165,9 +165,15 @@ class RunbookApp(App[None]):
             self.say(f"{error.title}.")
 
     def on_hosts_screen_asked(self, event: HostsScreen.Asked) -> None:
-        """Trust or reconnect."""
+        """Trust, reconnect, take over."""
         flows = self.flows
-        flows.start(flows.trust(event.host) if event.what == "trust" else flows.reconnect(event.host))
+        match event.what:
+            case "trust":
+                flows.start(flows.trust(event.host))
+            case "takeover":
+                flows.start(flows.take_over(event.host))
+            case _:
+                flows.start(flows.reconnect(event.host))
 
     def on_output_screen_save(self, event: OutputScreen.Save) -> None:
         """Save the output."""

@@ -357,6 +357,25 @@ class Flows:
         if typed is not None:
             await self._patiently(self._engine.trust(host, typed), Content(f"connecting to {host} with that key …"))
 
+    async def take_over(self, host: str) -> None:
+        """Take a host's lock from another run, when the host's name is typed."""
+        view = next(v for v in self._engine.hosts() if v.name == host)
+        if not view.held:
+            raise Refused(f"no other run is known to hold {host}", hint="It is looked at when a command is confirmed.")
+        question = Content.assemble(
+            describe.host(host, self._engine.state.hosts), " is held by ", untrusted_line(view.held, "bold"), ".\n\n"
+            "Take it over only if that run is over: two runs at once can ruin what they both change.\n"
+            f"To take it over, type the host's name: {host}",
+        )  # fmt: skip
+        typed = await self.ask(ReasonScreen(f"Take over the lock of {host}", question, ok="Take it over"))
+        if typed is None:
+            return
+        if typed != host:
+            raise Refused("that is not the host's name; nothing was taken over")
+        said = await self._patiently(self._engine.take_over(host), Content(f"connecting to {host} …"))
+        if said is not None:
+            await self.ask(MessageScreen("The lock", untrusted_line(said)))
+
     async def reconnect(self, host: str) -> None:
         """Connect to a host again."""
         if await self._consented():

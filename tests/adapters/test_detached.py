@@ -92,7 +92,7 @@ async def test_a_job_that_is_started_twice_runs_once(shell: Shell, job: JobId, s
 
 async def test_what_was_fenced_never_runs(shell: Shell, job: JobId, jobs: Path, server: Sshd) -> None:
     """A start that comes after the fence does nothing."""
-    await shell.jobs.mark(job)
+    await shell.jobs.claim(job)
     assert (jobs / f"run-{job.run}").exists()
     assert (await shell.jobs.fence(job)).standing is Standing.FENCED
     following = await shell.jobs.launch(job, f"touch {server.home}/{job.attempt}", lambda _: None)

@@ -20,7 +20,7 @@ from runbook_tui.core.markdown.reader import read
 from runbook_tui.core.model import LOCAL, HostName
 from runbook_tui.core.run import Verb
 from runbook_tui.engine import Engine, Opening
-from runbook_tui.ports import NOTHING, CheckState, Ended, Fed, HostKey, Identity, Link, Stand, Standing
+from runbook_tui.ports import NOTHING, CheckState, Ended, Fed, HostKey, Identity, Link, Owner, Stand, Standing
 from tests.support.bench import HeldClock, eventually
 from tests.support.sight import KnownSecrets
 
@@ -139,8 +139,16 @@ class FarJobs:
         self.far.fed[place] = None
         return Fed.REFUSED
 
-    async def mark(self, job: JobId) -> None:
-        """Leave no mark: what was begun here was begun whole."""
+    async def claim(self, job: JobId, over: Owner | None = None) -> Owner:
+        """Say whose it is: the run's own, unless the test says another's."""
+        if over is not None and over == self.far.held:
+            self.far.held = None
+        return self.far.held or (job.claim.owner if job.claim else Owner())
+
+    async def release(self, job: JobId) -> bool:
+        """Give back nothing."""
+        del job
+        return self.far.held is None
 
     async def fence(self, job: JobId) -> Stand:
         """Say how it stands: what was begun here was begun whole."""
@@ -179,7 +187,7 @@ class FarSide:
     """One host behind the Shell port. `answers` is by a part of the script, the newest first; else it just ends well.
 
     `files` are the files it has; `problem` is why it is not reached; `gate` holds a connection up; `survives`
-    are the signals a group outlives.
+    are the signals a group outlives; `held` is who else has its lock.
     """
 
     host: Host
@@ -193,6 +201,7 @@ class FarSide:
     offered_key: HostKey | None = None
     ran: list[FarJob] = field(default_factory=list)
     connects: int = 0
+    held: Owner | None = None
     detached: dict[JobId, FarJob] = field(default_factory=dict)
     asked: Callable[[Ask], None] | None = None
     fed: dict[str, bytes | None] = field(default_factory=dict)

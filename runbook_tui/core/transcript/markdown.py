@@ -149,6 +149,8 @@ def _whole_run(event: ev.Event, sha256: str) -> str:
         case ev.RunbookReloaded() as e:
             who = f" by {plain(e.by)}" if e.by else ""
             return f"the edited runbook was adopted{who}, sha256 {code(e.sha256)}; what was confirmed before stayed"
+        case ev.LockTaken() as e if e.host:
+            return f"the lock of {plain(e.host)} was taken over by {plain(e.owner)} from {plain(e.previous)}"
         case ev.LockTaken() as e:
             return f"held by {plain(e.owner)}, process {e.pid}"
         case ev.Reopened(by=by):

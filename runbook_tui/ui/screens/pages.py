@@ -80,11 +80,12 @@ class HostsScreen(Dialog[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t", "ask('trust')", "Trust its key…", id="hosts.trust"),
         Binding("r", "ask('reconnect')", "Connect again", id="hosts.reconnect"),
+        Binding("o", "ask('takeover')", "Take over its lock…", id="hosts.takeover"),
         Binding("h", "leave", show=False),
     ]
 
     class Asked(Message):
-        """The operator wants something of a host: `what` is trust or reconnect."""
+        """The operator wants something of a host: `what` is trust, reconnect or takeover."""
 
         def __init__(self, what: str, host: str) -> None:
             super().__init__()
@@ -106,6 +107,7 @@ class HostsScreen(Dialog[None]):
         yield Button("Close", id="close")
         yield Button("Connect again (r)", id="reconnect")
         yield Button("Trust its key… (t)", id="trust")
+        yield Button("Take it over… (o)", id="takeover")
 
     def on_mount(self) -> None:
         """Keep the list true."""
@@ -128,6 +130,10 @@ class HostsScreen(Dialog[None]):
     @on(Button.Pressed, "#trust")
     def _trust(self) -> None:
         self.action_ask("trust")
+
+    @on(Button.Pressed, "#takeover")
+    def _take_over(self) -> None:
+        self.action_ask("takeover")
 
     @on(Button.Pressed, "#reconnect")
     def _reconnect(self) -> None:
@@ -157,6 +163,9 @@ def host_block(view: HostView, names: Iterable[str], width: int) -> Content:
             lines.append(describe.fact("host key", key, width))
     if view.problem:
         lines.append(describe.fact("problem", untrusted(view.problem), width, "$error"))
+    if view.held:
+        text = Content.assemble(untrusted_line(view.held), ("  o takes it over, if that run is over", "$muted"))
+        lines.append(describe.fact("held by", text, width, "$warning"))
     if view.offered is not None:
         key = untrusted_line(f"{view.offered.algorithm} {view.offered.fingerprint}")
         text = Content.assemble(key, ("  nobody vouched for it yet", "$warning"))
