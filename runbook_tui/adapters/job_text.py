@@ -207,7 +207,7 @@ if [ "$o $w $t" = "@OVER@" ]; then
 name
 { echo "@SINCE@ @WHO@ (@RUN@) took the lock over from ${w:-a run without a name} (${o:-?}), its own since ${t:-?}" \
 >>"$S/taken-@BOOK@"; } 2>/dev/null || { rm -f "$n"; say nospool "$S"; exit 90; }
-mkdir -p "$L" && mv -f "$n" "$L/owner" 2>/dev/null
+{ mkdir -p "$L" && mv -f "$n" "$L/owner"; } 2>/dev/null
 fi
 """
 

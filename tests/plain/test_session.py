@@ -11,7 +11,7 @@ from runbook_tui.core.model import LOCAL, ActionKind, Hold, HoldCode, Host, Step
 from runbook_tui.core.run import Status
 from runbook_tui.plain.words import LOOKING, USAGE, Word
 from tests.core.builders import a_literal, a_runbook, a_step, an_action
-from tests.support.bench import Bench, HeldClock, eventually
+from tests.support.bench import Bench, HeldClock, confirm, eventually
 from tests.support.desk import Desk
 
 if TYPE_CHECKING:
@@ -199,14 +199,18 @@ async def test_host_kind_and_acceptance_are_settled(tmp_path: Path) -> None:
         await desk.hear("^1.1 done by hand: I did it")
 
 
-async def test_what_is_not_built_is_refused_in_words(tmp_path: Path) -> None:
-    """Taking over says that it is not built, and changes nothing."""
-    async with Desk(bench(tmp_path, here("a")).engine()) as desk:
-        await desk.hear("^1.1 next")
-        before = desk.engine.state.seq
-        desk.say("takeover old")
-        await desk.hear("^1.1 refused: taking over.*(not built yet)")
-        assert desk.engine.state.seq == before
+async def test_a_host_that_another_run_holds_is_taken_over_by_a_typed_line(tmp_path: Path) -> None:
+    """Confirming is refused with the owner's name, `hosts` says it too, and `takeover local` makes it go on."""
+    async with bench(tmp_path / "one", here("x"), here("y")).engine() as first:
+        await confirm(first, "x")
+    async with Desk(bench(tmp_path / "two", here("a"), here("b")).engine()) as desk:
+        desk.say("confirm", "yes", "hosts", "takeover", "takeover moon", "takeover local", "confirm", "yes")
+        await desk.hear("refused: local is held by another run of this runbook: ada@desk, since 20")
+        await desk.hear("^host local is held by .*; if that run is over: takeover local")
+        await desk.hear("something is missing: takeover HOST")
+        await desk.hear("refused: there is no host 'moon'")
+        await desk.hear("^the lock of local was taken over from another run of this runbook: ada@desk")
+        await desk.hear("^1.1 done")
 
 
 async def test_going_to_a_step_by_number_or_id(tmp_path: Path) -> None:

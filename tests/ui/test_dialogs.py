@@ -7,13 +7,14 @@ import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
 from textual.widgets import Input, RadioSet, Select, Static, TextArea
 
 from runbook_tui.core import events as ev
-from runbook_tui.core.errors import HostError
+from runbook_tui.core.errors import HostError, Refused
 from runbook_tui.core.events import Settlement
 from runbook_tui.core.model import LOCAL, Host
-from runbook_tui.ports import Ended, HostKey
+from runbook_tui.ports import Ended, HostKey, Owner
 from runbook_tui.ui.screens.confirm import ConfirmScreen
 from runbook_tui.ui.screens.dialogs import ErrorScreen, MessageScreen, ReasonScreen
 from runbook_tui.ui.screens.edit import EditScreen
@@ -28,8 +29,6 @@ from tests.ui.stage import NEW, OLD, migration, open_stage
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from tests.support.bench import HeldClock
     from tests.ui.stage import Stage
@@ -246,3 +245,32 @@ async def test_the_full_output_searches_copies_and_saves(stage: Stage, clock: He
         await pilot.press("enter")
         await opened(app, MessageScreen)
         assert (tmp_path / "out.txt").read_text() == "first\nneedle [b]\nlast\n"
+
+
+async def test_a_lock_is_taken_over_only_by_the_hosts_typed_name(stage: Stage, clock: HeldClock) -> None:
+    """Hosts… names who holds a host; `o` asks for the host's name, and takes the lock when it is typed."""
+    far = stage.far[OLD]
+    far.held = Owner("other-1", "bob@laptop", "2026-11-23T01:00:00Z")
+    with pytest.raises(Refused, match="bob@laptop, since 2026-11-23 01:00:00 UTC"):
+        await stage.engine.take_over("old")
+    app = an_app(stage.engine, clock)
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await until(lambda: app.main.drawn)
+        await pilot.press("h")
+        await until(lambda: isinstance(app.screen, HostsScreen) and "bob@laptop" in shown(app))
+        await pilot.press("o")
+        await opened(app, ReasonScreen)
+        await pilot.press(*"new", "enter")
+        await opened(app, ErrorScreen)
+        await pilot.press("enter")
+        await opened(app, HostsScreen)
+        assert far.held is not None
+        await pilot.press("o")
+        await opened(app, ReasonScreen)
+        await pilot.press(*"old", "enter")
+        await opened(app, MessageScreen)
+        assert [(e.host, e.previous.partition(",")[0]) for e in stage.events(ev.LockTaken)] == [
+            ("old", "another run of this runbook: bob@laptop")
+        ]
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, HostsScreen) and "bob@laptop" not in shown(app))
