@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 SYSTEM_ASKED = "uname -s; grep '^ID=' /etc/os-release"
 """How a host is asked which system it is."""
 
+LOCK_LINE = "lock each host for this run from its first command on, in ~/.local/state/mailrunbook, until all is settled"
+"""What is agreed to of the lock: beside each host's first confirmed command, and at the run's end."""
+
 
 class Proposer:
     """Makes Proposals; sends only read-only commands, and only those of `consent_lines`."""
@@ -50,6 +53,8 @@ class Proposer:
             for host in state.hosts.values()
             if host.name != LOCAL and host.ssh
         ]
+        if lines:
+            lines.append(LOCK_LINE)
         if (left := state.running) is not None and left.host != LOCAL:
             lines.append(f"look for {left.id} on {left.host}, follow it, and keep it from starting if it never did")
         for action in state.runbook.actions():
