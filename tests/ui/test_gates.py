@@ -89,7 +89,7 @@ async def test_the_point_of_no_return_is_announced(tmp_path: Path, clock: HeldCl
             assert "⊣ · to do" in shown(app)
             await pilot.press("c")
             await opened(app, ConfirmScreen)
-            assert "Nothing leads back after this." in text(app)
+            await until(lambda: "Nothing leads back after this." in text(app))
             assert app.screen.has_class("-danger")
             await past_guard(app, clock)
             await until(lambda: not app.screen.query_one("#typed", Input).disabled)
