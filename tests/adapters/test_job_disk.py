@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runbook_tui.adapters.job_text import fence_call, launch_call, mark_call
+from runbook_tui.adapters.job_text import claim_call, fence_call, launch_call
 from runbook_tui.adapters.stub import Answer
 from runbook_tui.ports import JobId, Standing
 from tests.support.full_disk import STEP, fill, small_disk
@@ -22,7 +22,7 @@ def test_however_little_room_is_left_a_job_is_refused_or_runs_to_its_status(tmp_
     refused = ran = 0
     with small_disk(tmp_path / "disk", 1024 * 1024) as disk:
         place = Place(disk)
-        assert place.ask(mark_call(JobId("R", "R-0"))).answer is Answer.STAND
+        assert place.ask(claim_call(JobId("R", "R-0"))).answer is Answer.STAND
         for pieces in range(14):
             filler = fill(disk, leave=pieces * STEP)
             effect = tmp_path / f"effect-{pieces}"
@@ -47,7 +47,7 @@ def test_however_little_room_is_left_a_job_is_refused_or_runs_to_its_status(tmp_
 def test_a_folder_that_is_deleted_under_a_job_is_never_taken_for_not_run(tmp_path: Path, gone: str) -> None:
     """Whatever of the jobs' folder the job itself removes, its start is not answered as one that did not happen."""
     place, job = Place(tmp_path), JobId("R", "R-1")
-    place.ask(mark_call(job))
+    place.ask(claim_call(job))
     told = place.ask(launch_call(job, f"rm -rf {gone}; echo x >>effect"))
     assert told.text.split()[0] not in {"claimed", "fenced", "absent", "amnesia"}
     wait_until((tmp_path / "effect").exists, "the job", 60)

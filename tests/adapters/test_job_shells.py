@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_tui.adapters import job_text, stub
-from runbook_tui.adapters.job_text import end_call, fence_call, follow_call, launch_call, mark_call
+from runbook_tui.adapters.job_text import claim_call, end_call, fence_call, follow_call, launch_call
 from runbook_tui.adapters.stub import Answer
 from runbook_tui.ports import JobId, Standing
 from tests.support.jobcalls import Place, told
@@ -40,7 +40,7 @@ def test_every_kind_of_sh_keeps_the_job_protocol(tmp_path: Path, system: str, sh
     place = Place(tmp_path)
     job, fenced, loop, cut = (JobId("R", f"R-{n}") for n in range(4))
     assert place.ask(fence_call(job, sh=sh)).text == "amnesia"
-    assert place.ask(mark_call(job, sh=sh)).answer is Answer.STAND
+    assert place.ask(claim_call(job, sh=sh)).answer is Answer.STAND
 
     for _ in range(2):
         first = place.ask(launch_call(job, "echo x >>effect; cat; exit 7", DATA, sh=sh))
@@ -87,5 +87,5 @@ def test_a_ps_that_cannot_tell_processes_is_named_before_anything_runs(tmp_path:
     tools = tmp_path / "tools"
     tools.mkdir()
     (tools / "ps").symlink_to(shutil.which("busybox") or "")
-    marked = Place(tmp_path, path=f"{tools}:/usr/bin:/bin").ask(mark_call(JobId("R", "R-1")))
+    marked = Place(tmp_path, path=f"{tools}:/usr/bin:/bin").ask(claim_call(JobId("R", "R-1")))
     assert (marked.answer, marked.text) == (Answer.MISSING, "ps -ww -o args= -p PID")

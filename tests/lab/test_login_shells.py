@@ -84,7 +84,7 @@ async def test_a_job_runs_is_found_again_fenced_and_stopped(place: tuple[Sshd, S
     try:
         async with asyncio.timeout(120):
             assert (await shell.connect()).user == getpass.getuser()
-            await shell.jobs.mark(job)
+            await shell.jobs.claim(job)
             said: list[bytes] = []
             script = "echo x >>effect; echo before; until test -e go; do sleep 0.05; done; printf %s 'é !x %y'; exit 5"
             following = await shell.jobs.launch(job, script, said.append)
