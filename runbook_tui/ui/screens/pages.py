@@ -105,9 +105,9 @@ class HostsScreen(Dialog[None]):
     def buttons(self) -> Iterable[Widget]:
         """Give what can be done with the highlighted host."""
         yield Button("Close", id="close")
-        yield Button("Connect again (r)", id="reconnect")
-        yield Button("Trust its key… (t)", id="trust")
-        yield Button("Take it over… (o)", id="takeover")
+        yield Button("Connect (r)", id="reconnect")
+        yield Button("Trust… (t)", id="trust")
+        yield Button("Take over… (o)", id="takeover")
 
     def on_mount(self) -> None:
         """Keep the list true."""
