@@ -82,6 +82,13 @@ class KnownHosts:
                 return KnownKeys(tuple(e.key for e in hosts), authorities, revoked, where)
         return KnownKeys(revoked=revoked)
 
+    def listed(self, key: asyncssh.SSHKey) -> tuple[str, ...]:
+        """Give where else a key stands: help for a person to compare with, never a reason to trust it."""
+        found = [e for e in self.entries if e.trust is Trust.HOST and e.key.public_data == key.public_data]
+        return tuple(
+            f"{'a hashed name' if e.names.startswith('|') else e.names} ({e.path} line {e.line})" for e in found
+        )
+
 
 def read_known_hosts(paths: Sequence[Path]) -> KnownHosts:
     """Read the files that exist; what cannot be used is named in `bad_lines` and the rest is used."""

@@ -11,12 +11,13 @@ from runbook_tui.adapters.detached import DetachedJobs
 from runbook_tui.adapters.stream import Stream, StreamJob, answer_of, ask
 from runbook_tui.adapters.stub import Answer, Call, identity_call, run_call, signal_call, who_answers
 from runbook_tui.core.errors import HostError
-from runbook_tui.ports import Ended, HostKey, Identity, Link
+from runbook_tui.ports import Ended, Identity, Link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runbook_tui.core.model import Host
+    from runbook_tui.ports import ExpectedKeys, KeyRefusal
 
 SILENCE = 0.3
 ANSWER_TIMEOUT = 30.0
@@ -50,7 +51,7 @@ class LocalShell:
         return self._jobs
 
     @property
-    def offered_key(self) -> HostKey | None:
+    def refusal(self) -> KeyRefusal | None:
         """Always None: there is no key."""
         return None
 
@@ -100,8 +101,8 @@ class LocalShell:
         """Send a short call and wait for its answer; see `detached.Carrier`."""
         return await self._ask(call, expected)
 
-    def trust(self, key: HostKey) -> None:
-        """Nothing to trust: there is no key here."""
+    def expect(self, keys: ExpectedKeys) -> None:
+        """Nothing to expect: there is no key here."""
 
     async def close(self) -> None:
         """Let go of all jobs; the shells that run them are killed, what they started is not."""

@@ -16,13 +16,13 @@ from runbook_tui.adapters.ssh_target import SshSettings, Target, resolve
 from runbook_tui.adapters.stream import Stream, StreamJob, answer_of, ask
 from runbook_tui.adapters.stub import Answer, Call, identity_call, run_call, signal_call, who_answers
 from runbook_tui.core.errors import HostError
-from runbook_tui.ports import Ended, HostKey, Identity, Link
+from runbook_tui.ports import Ended, ExpectedKeys, Identity, Link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runbook_tui.core.model import Host
-    from runbook_tui.ports import Asker
+    from runbook_tui.ports import Asker, HostKey, KeyRefusal
 
 SILENCE = 1.0
 """Seconds without output, after its end, that end a job whose output a daemon keeps open; a slow link needs time."""
@@ -42,10 +42,10 @@ class SshShell:
 
     def __init__(self, host: Host, pin: HostKey | None, settings: SshSettings, asker: Asker | None = None) -> None:
         self._host = host
-        self._pin = pin
+        self._expected = ExpectedKeys(pin)
         self._settings = settings
         self._link = Link.IDLE
-        self._offered: HostKey | None = None
+        self._refusal: KeyRefusal | None = None
         self._connection: Connection | None = None
         self._identity: Identity | None = None
         self._person = Person(asker, host.name)
@@ -66,19 +66,18 @@ class SshShell:
         return Link.ASKING if self._person.asking else self._link
 
     @property
-    def offered_key(self) -> HostKey | None:
-        """The key the server showed when it was refused as unknown or changed."""
-        return self._offered
+    def refusal(self) -> KeyRefusal | None:
+        """Why the last connection was refused for a host key."""
+        return self._refusal
 
     @property
     def jobs(self) -> DetachedJobs:
         """What runs there detached."""
         return self._jobs
 
-    def trust(self, key: HostKey) -> None:
-        """Accept exactly this key for this host from now on."""
-        self._pin = key
-        self._offered = None
+    def expect(self, keys: ExpectedKeys) -> None:
+        """Judge host keys by these from the next connection on."""
+        self._expected = keys
 
     async def connect(self) -> Identity:
         """Connect if not connected, and say who is there; see `ports.Shell`.
@@ -107,7 +106,7 @@ class SshShell:
 
     async def _connect(self) -> Identity:
         await self._drop(Link.CONNECTING)
-        self._offered = None
+        self._refusal = None
         try:
             self._connection = await self._open_connection()
             self._identity = await self._identify(self._connection)
@@ -179,10 +178,10 @@ class SshShell:
 
         opened: Connection | None = None
         try:
-            opened = await open_connection(target, self._pin, self._settings, on_lost, self._person)
+            opened = await open_connection(target, self._expected, self._settings, on_lost, self._person)
         except ConnectError as failed:
             self._link = failed.link
-            self._offered = failed.offered
+            self._refusal = failed.refusal
             raise failed.error from failed
         if lost:
             await opened.close()
@@ -191,8 +190,8 @@ class SshShell:
 
     async def _identify(self, connection: Connection) -> Identity:
         user, name, system = who_answers(await self._ask(identity_call(sh=self._settings.sh), Answer.IDENTITY))
-        key = connection.key
-        return Identity(self._host.name, user, name, connection.address, key.fingerprint, key.algorithm, system)
+        key, keys = connection.key.key, (*(hop.key for hop in connection.hops), connection.key)
+        return Identity(self._host.name, user, name, connection.address, key.fingerprint, key.algorithm, system, keys)
 
     async def _take_slot(self) -> None:
         try:

@@ -5,18 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import asyncssh
-from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
 
-from runbook_tui.adapters.known_hosts import KnownKeys, read_known_hosts
+from runbook_tui.adapters.known_hosts import read_known_hosts
 from runbook_tui.adapters.ssh_credentials import Credentials
-from runbook_tui.adapters.ssh_errors import LOGIN_TIMEOUT, Attempt, ConnectError, host_key, unreachable
+from runbook_tui.adapters.ssh_errors import LOGIN_TIMEOUT, Attempt, ConnectError, unreachable
+from runbook_tui.adapters.ssh_host_keys import (
+    asyncssh_lists,
+    host_key,
+    host_key_algorithms,
+    keys_for,
+    known_as,
+    vouched,
+)
 from runbook_tui.adapters.ssh_login import Client, load_identities
 from runbook_tui.core.errors import HostError
-from runbook_tui.ports import HostKey, Link
+from runbook_tui.ports import ExpectedKeys, Link, ShownKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +45,7 @@ class Connection:
     """An open connection with those to its jump hosts; `address` is the peer's `ip:port`, or how it was reached."""
 
     client: asyncssh.SSHClientConnection
-    key: HostKey
+    key: ShownKey
     address: str
     hops: tuple[Connection, ...] = ()
 
@@ -54,11 +61,11 @@ class Connection:
 
 
 async def open_connection(
-    target: Target, pin: HostKey | None, settings: SshSettings, on_lost: Callable[[], None], person: Person
+    target: Target, expected: ExpectedKeys, settings: SshSettings, on_lost: Callable[[], None], person: Person
 ) -> Connection:
     """Connect and log in; `person` is asked for what no key gives.
 
-    `pin` stands for all of known_hosts, revoked keys excepted, for the target itself; hops are always looked up.
+    A pin of this run stands for all of known_hosts, revoked keys excepted, for the target and for each hop.
 
     Raises:
         ConnectError: with the sentence for the cause; a hop that fails is named.
@@ -68,12 +75,13 @@ async def open_connection(
         for hop in target.hops:
             try:
                 via = hops[-1] if hops else None
-                hops.append(await _open(hop, None, settings, via, on_lost, person=person, jump=True))
+                hops.append(await _open_hop(hop, expected, settings, via, on_lost, person))
             except ConnectError as failed:
-                # The key that was offered is the hop's, and must not be trusted for the target.
                 error = HostError(f"Jump host {hop.name}: {failed.error.title}", failed.error.detail, failed.error.hint)
-                raise ConnectError(error, failed.link) from failed
-        connection = await _open(target, pin, settings, hops[-1] if hops else None, on_lost, person=person)
+                # What a hop showed must not be trusted for the target.
+                refusal = replace(failed.refusal, jump=known_as(hop)) if failed.refusal else None
+                raise ConnectError(error, failed.link, refusal) from failed
+        connection = await _open(target, expected, settings, hops[-1] if hops else None, on_lost, person=person)
     except BaseException:
         for opened in reversed(hops):
             await opened.close()
@@ -82,21 +90,30 @@ async def open_connection(
     return connection
 
 
+async def _open_hop(
+    hop: Target, expected: ExpectedKeys, settings: SshSettings, via: Connection | None, on_lost: Callable[[], None],
+    person: Person,
+) -> Connection:  # fmt: skip
+    """Connect to a jump host. It may well be one of the run's own hosts, so no other's key is kept from it."""
+    own = ExpectedKeys(pin=expected.jumps.get(known_as(hop)))
+    opened = await _open(hop, own, settings, via, on_lost, person=person, jump=True)
+    opened.key = replace(opened.key, jump=known_as(hop))
+    return opened
+
+
 async def _open(
-    target: Target, pin: HostKey | None, settings: SshSettings, via: Connection | None, on_lost: Callable[[], None],
-    *, person: Person, jump: bool = False,
+    target: Target, expected: ExpectedKeys, settings: SshSettings, via: Connection | None,
+    on_lost: Callable[[], None], *, person: Person, jump: bool = False,
 ) -> Connection:  # fmt: skip
     known_hosts = read_known_hosts(settings.known_hosts_files)
-    known = known_hosts.keys(target.name, 22 if target.alias_named else target.port)
-    if pin is not None:
-        known = KnownKeys((asyncssh.import_public_key(pin.key),), (), known.revoked)
+    known = keys_for(target, expected, known_hosts)
     credentials = Credentials(person, target, settings.hold_timeout, settings.login_timeout, jump=jump)
     identities = await load_identities(target, credentials)
     connection = None
     try:
         while connection is None:
             client = Client(identities, credentials, on_lost)
-            attempt = Attempt(target, known, pin is not None, known_hosts.bad_lines, client, identities, credentials)
+            attempt = Attempt(target, known, expected, known_hosts, client, identities, credentials)
             try:
                 connection = await _log_in(target, settings, attempt, via)
             except (OSError, asyncssh.Error, ValueError) as error:
@@ -111,7 +128,8 @@ async def _open(
     if key is None:  # only with GSS key exchange, which is off
         connection.abort()
         raise ConnectError(HostError(f"{target} showed no host key."), Link.REFUSED)
-    return Connection(connection, host_key(key), _address(connection, target, via))
+    shown = ShownKey(host_key(key), vouched(known, key))
+    return Connection(connection, shown, _address(connection, target, via))
 
 
 async def _log_in(
@@ -136,9 +154,6 @@ async def _log_in(
 async def _negotiate(
     target: Target, settings: SshSettings, attempt: Attempt, via: Connection | None, sock: socket.socket | None
 ) -> asyncssh.SSHClientConnection:
-    known = attempt.known
-    revoked = {key.public_data for key in known.revoked}
-    trusted = [key for key in known.hosts if key.public_data not in revoked]
     return await asyncssh.connect(
         target.address,
         target.port,
@@ -146,9 +161,9 @@ async def _negotiate(
         sock=sock,
         tunnel=via.client if via else (),
         client_factory=lambda: attempt.client,
-        known_hosts=(trusted, list(known.authorities), list(known.revoked)),
+        known_hosts=(*asyncssh_lists(attempt.known, attempt.expected),),
         host_key_alias=target.name,
-        server_host_key_algs=_host_key_algorithms(known),
+        server_host_key_algs=host_key_algorithms(attempt.known),
         x509_trusted_certs=None,
         username=target.user,
         client_keys=None,  # `Client` offers them, in ssh's order
@@ -161,14 +176,6 @@ async def _negotiate(
         keepalive_interval=settings.keepalive_interval,
         keepalive_count_max=settings.keepalive_count_max,
     )
-
-
-def _host_key_algorithms(known: KnownKeys) -> list[str]:
-    """Prefer the types that are known, but take any: a key of another type must be seen to be reported."""
-    preferred = [algorithm for key in known.hosts for algorithm in key.sig_algorithms]
-    if known.authorities:
-        preferred = [*get_default_certificate_algs(), *preferred]
-    return [algorithm.decode("ascii") for algorithm in dict.fromkeys([*preferred, *get_default_public_key_algs()])]
 
 
 async def _tcp(target: Target, limit: float) -> socket.socket:

@@ -9,45 +9,39 @@ from typing import TYPE_CHECKING, Final
 
 import asyncssh
 
+from runbook_tui.adapters.ssh_host_keys import explain_refusal, judge
 from runbook_tui.core.errors import HostError
-from runbook_tui.ports import HostKey, Link
+from runbook_tui.ports import Link
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from runbook_tui.adapters.known_hosts import BadLine, KnownKeys
+    from runbook_tui.adapters.known_hosts import KnownHosts, KnownKeys
     from runbook_tui.adapters.ssh_credentials import Credentials
     from runbook_tui.adapters.ssh_login import Client, Identities
     from runbook_tui.adapters.ssh_target import Target
+    from runbook_tui.ports import ExpectedKeys, KeyRefusal
 
 
 LOGIN_TIMEOUT: Final = "The login took too long."
 
 
 class ConnectError(Exception):
-    """A connection was not made: what to tell, the state it leaves, and the key that was not accepted."""
+    """A connection was not made: what to tell, the state it leaves, and the host key that was not accepted."""
 
-    def __init__(self, error: HostError, link: Link = Link.DOWN, offered: HostKey | None = None) -> None:
+    def __init__(self, error: HostError, link: Link = Link.DOWN, refusal: KeyRefusal | None = None) -> None:
         super().__init__(error.title)
         self.error = error
         self.link = link
-        self.offered = offered
-
-
-def host_key(key: asyncssh.SSHKey) -> HostKey:
-    """Describe a public key."""
-    words = key.export_public_key().decode("ascii").split()
-    return HostKey(key.get_algorithm(), key.get_fingerprint(), " ".join(words[:2]))
+        self.refusal = refusal
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What was tried, for telling why it failed. `pinned` says that the known key is this run's own pin."""
+    """What was tried, for telling why it failed. `known` is what counts for the target."""
 
     target: Target
     known: KnownKeys
-    pinned: bool
-    bad_lines: Sequence[BadLine]
+    expected: ExpectedKeys
+    known_hosts: KnownHosts
     client: Client
     identities: Identities
     credentials: Credentials
@@ -77,36 +71,11 @@ class Attempt:
         return ConnectError(HostError(title, _text(error), hint))
 
     def _host_key(self, error: asyncssh.HostKeyNotVerifiable) -> ConnectError:
-        name = self.target.name
-        if "revoked" in str(error):
-            return _refused(
-                f"The host key of {name} is revoked.", "known_hosts marks it @revoked.",
-                "Do not connect. Ask who runs the server.",
-            )  # fmt: skip
-        if self.client.offered is None:
+        refusal = judge(self, str(error))
+        if refusal is None:
             hint = "Ask who runs the server's certificate authority."
-            return _refused(f"The host certificate of {name} is not valid.", _text(error), hint)
-        key = host_key(self.client.offered)
-        shown = f"It shows {key.algorithm} {key.fingerprint}."
-        if self.known.hosts:
-            return _refused(
-                f"The host key of {name} has CHANGED: this may be another machine.",
-                f"{shown} {self._expected(key)}",
-                "Find out why before anything else; accept the new key only if its fingerprint is confirmed to you.",
-                key,
-            )
-        details = [shown, "No known_hosts file lists this name.", *(f"Not used: {bad}." for bad in self.bad_lines)]
-        hint = (
-            "Compare the fingerprint with one you got from the server itself, then trust it or add it to known_hosts."
-        )
-        return _refused(f"The host key of {name} is not known.", " ".join(details), hint, key)
-
-    def _expected(self, shown: HostKey) -> str:
-        expected = [host_key(key) for key in self.known.hosts]
-        where = "this run trusts" if self.pinned else f"{self.known.where} has"
-        listed = ", ".join(f"{key.algorithm} {key.fingerprint}" for key in expected)
-        other = "" if any(k.algorithm == shown.algorithm for k in expected) else " Only another type of key is known."
-        return f"For this host {where} {listed}.{other}"
+            return _refused(f"The host certificate of {self.target.name} is not valid.", _text(error), hint)
+        return ConnectError(explain_refusal(refusal, self.known_hosts.bad_lines), Link.REFUSED, refusal)
 
     def _login(self, reason: str = "") -> ConnectError:
         methods = self.client.methods
@@ -134,8 +103,8 @@ class Attempt:
         return f"{target} refused the login.", "Look which user, key or password is the right one there."
 
 
-def _refused(title: str, detail: str, hint: str, offered: HostKey | None = None) -> ConnectError:
-    return ConnectError(HostError(title, detail, hint), Link.REFUSED, offered)
+def _refused(title: str, detail: str, hint: str) -> ConnectError:
+    return ConnectError(HostError(title, detail, hint), Link.REFUSED)
 
 
 def _text(error: Exception) -> str:

@@ -17,7 +17,21 @@ if TYPE_CHECKING:
 
     from runbook_tui.core.model import Host, HostName
     from runbook_tui.core.run import Status
-    from runbook_tui.ports import Ended, HostKey, Hosts, Identity, Job, Jobs, Link, Net, Probe, Secrets, Shell, Sight
+    from runbook_tui.ports import (
+        Ended,
+        ExpectedKeys,
+        Hosts,
+        Identity,
+        Job,
+        Jobs,
+        KeyRefusal,
+        Link,
+        Net,
+        Probe,
+        Secrets,
+        Shell,
+        Sight,
+    )
 
 MOST_SESSIONS = 6
 """Commands of checks at a time over one connection: two of the eight that it carries stay free for a step."""
@@ -92,9 +106,9 @@ class HeldShell:
         return self._shell.jobs
 
     @property
-    def offered_key(self) -> HostKey | None:
-        """The key the server showed when it was refused."""
-        return self._shell.offered_key
+    def refusal(self) -> KeyRefusal | None:
+        """Why the last connection was refused for a host key."""
+        return self._shell.refusal
 
     async def connect(self) -> Identity:
         """Connect if not connected."""
@@ -115,9 +129,8 @@ class HeldShell:
         """Signal a process group over there."""
         return await self._shell.signal_group(pgid, signal)
 
-    def trust(self, key: HostKey) -> None:
-        """Accept a key from now on."""
-        self._shell.trust(key)
+    def expect(self, keys: ExpectedKeys) -> None:
+        """Leave what is expected: that is the run's to say."""
 
     async def close(self) -> None:
         """Leave the connection: it is the run's, not the look's."""

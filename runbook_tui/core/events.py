@@ -294,7 +294,11 @@ class RunbookReloaded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostPinned(Event):
-    """A host's key is trusted for this run. `key` is the public key in OpenSSH form, `source` who vouched."""
+    """A host's key is trusted for this run. `key` is the public key in OpenSSH form, `source` who vouched.
+
+    `host` is a role, or `pins.jump_subject` of a jump host. `instead` is the fingerprint that was expected, where
+    another key was, and `reason` why this one is taken all the same.
+    """
 
     type: ClassVar[str] = "host_pinned"
     host: str
@@ -303,6 +307,8 @@ class HostPinned(Event):
     key: str
     source: str
     by: str
+    instead: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from runbook_tui.core import events as ev
 from runbook_tui.core.errors import HostError, Refused
 from runbook_tui.core.model import HostName
-from runbook_tui.ports import HostKey, Identity, Link
+from runbook_tui.engine.pins import Pins
+from runbook_tui.ports import Identity, KeyRefusal, Link
 
 if TYPE_CHECKING:
     from runbook_tui.core.model import Host
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 class HostView:
     """A host as it stands now.
 
-    `problem` is the last failure's sentence; `offered` a key nobody vouched for yet; `held` says who else has its lock.
+    `problem` is the last failure's sentence, `refusal` the key it was refused for; `held` says who else has its lock.
     """
 
     name: HostName
@@ -29,7 +30,7 @@ class HostView:
     link: Link
     identity: Identity | None
     problem: str = ""
-    offered: HostKey | None = None
+    refusal: KeyRefusal | None = None
     held: str = ""
 
 
@@ -39,9 +40,11 @@ class Connections:
     def __init__(self, recorder: Recorder, make_shell: ShellFactory) -> None:
         self._recorder = recorder
         self._make_shell = make_shell
+        self.pins = Pins(recorder)
         self._shells: dict[HostName, Shell] = {}
         self._identities: dict[HostName, Identity] = {}
         self._problems: dict[HostName, str] = {}
+        self._mistaken: dict[HostName, KeyRefusal] = {}
 
     def shell(self, name: HostName) -> Shell:
         """Give the host's shell.
@@ -50,11 +53,10 @@ class Connections:
             Refused: the run has no such host.
         """
         if name not in self._shells:
-            host = self.host(name)
-            pinned = self._recorder.state.pins.get(name)
-            pin = HostKey(pinned.algorithm, pinned.fingerprint, pinned.key) if pinned else None
-            self._shells[name] = self._make_shell(host, pin)
-        return self._shells[name]
+            self._shells[name] = self._make_shell(self.host(name), None)
+        shell = self._shells[name]
+        shell.expect(self.pins.expected(name))
+        return shell
 
     def find(self, name: str) -> Shell | None:
         """Give the host's shell, or None when the run has no such host."""
@@ -79,7 +81,7 @@ class Connections:
             HostError: it cannot be reached, or is not the one it should be.
         """
         try:
-            identity = await self.shell(name).connect()
+            identity = await self._connect(name)
         except HostError as error:
             title = error.title if error.title.startswith(name) else f"{name}: {error.title}"
             named = HostError(title, error.detail, error.hint)
@@ -93,6 +95,22 @@ class Connections:
             return identity
         finally:
             self._recorder.notify()
+
+    async def _connect(self, name: HostName) -> Identity:
+        """Connect, and pin the key that answered to the role."""
+        shell = self.shell(name)
+        self._mistaken.pop(name, None)
+        identity = await shell.connect()
+        if (refusal := self.pins.mistaken(identity)) is not None:
+            await shell.close()
+            self._mistaken[name] = refusal
+            raise HostError(
+                f"{name} shows the host key of {refusal.role}: both are one machine.",
+                f"Its address is {identity.address}, its key {identity.fingerprint}. Nothing was run there.",
+                "Look where name and address lead. Hosts that are one machine on purpose need the very same ssh: text.",
+            )
+        self.pins.learn(identity)
+        return identity
 
     def _learn(self, identity: Identity) -> None:
         """Record which system the host says it is, where that is not what the run has already."""
@@ -112,18 +130,9 @@ class Connections:
         await self.shell(name).close()
         return await self.identify(name)
 
-    def offered(self, name: HostName, fingerprint: str) -> HostKey:
-        """Give the key an unknown host showed, if `fingerprint` (whole, or its last 6 characters) is its own.
-
-        Raises:
-            Refused: the host showed no key that needs trusting, or another one.
-        """
-        key = self.shell(name).offered_key
-        if key is None:
-            raise Refused(f"{name} has shown no key that needs trusting", self._problems.get(name, ""))
-        if fingerprint.strip() not in {key.fingerprint, key.fingerprint.removeprefix("SHA256:"), key.fingerprint[-6:]}:
-            raise Refused("that is not the fingerprint the host showed", f"It showed {key.fingerprint}.")
-        return key
+    def refusal(self, name: HostName) -> KeyRefusal | None:
+        """Give the key for which the last connection to a host was refused."""
+        return self._mistaken.get(name) or self.shell(name).refusal
 
     def views(self) -> list[HostView]:
         """Give every host of the run as it stands now."""
@@ -131,13 +140,14 @@ class Connections:
 
     def _view(self, host: Host) -> HostView:
         shell = self._shells.get(host.name)
+        mistaken = self._mistaken.get(host.name)
         return HostView(
             name=host.name,
             ssh=host.ssh,
-            link=shell.link if shell else Link.IDLE,
+            link=Link.REFUSED if mistaken else shell.link if shell else Link.IDLE,
             identity=self._identities.get(host.name),
             problem="" if shell and shell.link is Link.CONNECTING else self._problems.get(host.name, ""),
-            offered=shell.offered_key if shell else None,
+            refusal=mistaken or (shell.refusal if shell else None),
         )
 
     async def close(self) -> None:

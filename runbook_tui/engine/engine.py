@@ -457,22 +457,20 @@ class Engine:
             raise Refused(READ_ONLY)
         return await self._carrying.stop(kill=kill)
 
-    async def trust(self, host: str, fingerprint: str) -> None:
-        """Trust the key an unknown host showed, for this run. `fingerprint` whole, or its last 6 characters.
+    async def trust(self, host: str, fingerprint: str, reason: str = "") -> None:
+        """Trust the key a host, or a jump host before it, was refused for, in this run.
+
+        `fingerprint` is whole or, where no other key was expected, its last 6 characters; else `reason` is wanted too.
 
         Raises:
-            Refused: the host showed no key, its name has another key already, or the fingerprint is another.
+            Refused: there is no such key, it is revoked or another host's, or the fingerprint is another.
+            HostError: it cannot be reached with that key.
         """
         if self._read_only:
             raise Refused(READ_ONLY)
-        key = self._connections.offered(HostName(host), fingerprint)
-        self._recorder.intend(
-            ev.HostPinned(
-                host=host, algorithm=key.algorithm, fingerprint=key.fingerprint, key=key.key,
-                source="typed by the operator", by=self._opening.operator,
-            )
-        )  # fmt: skip
-        self._connections.shell(HostName(host)).trust(key)
+        name = HostName(host)
+        by = self._opening.operator
+        self._connections.pins.accept(name, self._connections.refusal(name), fingerprint, reason, by)
         await self.reconnect(host)
 
     async def reconnect(self, host: str) -> None:

@@ -116,10 +116,10 @@ async def _settle(engine: Engine, out: Output, text: str, action: str) -> None:
 
 
 async def _trust(engine: Engine, out: Output, text: str) -> None:
-    host, _, fingerprint = text.partition(" ")
-    if not fingerprint.strip():
+    host, fingerprint, reason = [*text.split(maxsplit=2), "", "", ""][:3]
+    if not fingerprint:
         raise Refused("nothing was trusted", f"It is written {USAGE[Word.TRUST][0]}.")
-    await engine.trust(host, fingerprint.strip())
+    await engine.trust(host, fingerprint, reason)
     out.line(f"host {clean_line(host)}: its key is trusted in this run")
 
 

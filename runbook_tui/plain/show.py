@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from runbook_tui.core.run import CheckReading, RunState
     from runbook_tui.engine import Activity, HostView
     from runbook_tui.engine.reloading import Reload
+    from runbook_tui.ports import KeyRefusal
 
 NEEDS_A_LOOK = (Status.UNKNOWN, Status.FAILED, Status.STOPPED, Status.NOT_RUN, Status.UNDONE)
 """States of actions that were begun and are still to be done."""
@@ -236,10 +237,24 @@ def hosts(views: Iterable[HostView]) -> list[str]:
             lines += [f"host {name} problem: {clean_line(line)}" for line in view.problem.splitlines()]
         if view.held:
             lines.append(f"host {name} is held by {clean_line(view.held)}; if that run is over: takeover {name}")
-        if view.offered is not None:
-            key = f"{clean_line(view.offered.algorithm)} {clean_line(view.offered.fingerprint)}"
-            lines.append(f"host {name} shows the key {key}; compare it, then: trust {name} FINGERPRINT")
+        if view.refusal is not None:
+            lines += _refused_key(name, view.refusal)
     return lines or ["the runbook names no hosts"]
+
+
+def _refused_key(host: str, refusal: KeyRefusal) -> list[str]:
+    """Say which key was refused, what it is to be compared with, and what has to be typed to trust it, if it can be."""
+    key = f"{clean_line(refusal.key.algorithm)} {clean_line(refusal.key.fingerprint)}" if refusal.key else ""
+    on_the_way = f", by {clean_line(refusal.whose)} before it" if refusal.jump else ""
+    lines = [f"host {host} expected {clean_line(f'{k.algorithm} {k.fingerprint}')}" for k in refusal.expected]
+    if refusal.can_be_trusted:
+        typed = f"trust {host} WHOLE-FINGERPRINT REASON" if refusal.alarming else f"trust {host} FINGERPRINT"
+        lines.append(f"host {host} shows the key {key}{on_the_way}; compare it, then: {typed}")
+        lines.append(f"host {host} says it on its console: {refusal.compare}")
+    elif key:
+        whose = f"that of {clean_line(refusal.role)}" if refusal.role else str(refusal.verdict)
+        lines.append(f"host {host} shows the key {key}{on_the_way}; it is {whose} and cannot be trusted")
+    return lines
 
 
 def checks(views: Iterable[CheckView], now: datetime) -> list[str]:

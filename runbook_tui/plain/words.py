@@ -69,7 +69,7 @@ USAGE = {
     Word.RECHECK: ("recheck", "ask on the host how it stands there; when that says done, ask whether to mark it so"),
     Word.ROLLBACK: ("rollback STEP", "undo what was done from that step on, the last first, each confirmed"),
     Word.HOSTS: ("hosts", "the hosts, their keys and links"),
-    Word.TRUST: ("trust HOST FINGERPRINT", "accept the key that host shows"),
+    Word.TRUST: ("trust HOST FINGERPRINT [REASON]", "accept the key that host shows, in this run"),
     Word.TAKEOVER: ("takeover HOST", "take a host's lock from the run that hosts names"),
     Word.GO: ("go STEP", "make another step the current one: its number or id; without one, list them"),
     Word.CHECKS: ("checks [NAME]", "the live checks; one with all that is known of it, and it looks now"),

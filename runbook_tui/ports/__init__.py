@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from runbook_tui.ports.checks import CheckState, Hosts, Probe, Reading, Row, Secrets, Sight
 from runbook_tui.ports.clock import Clock
-from runbook_tui.ports.hosts import HostKey, Identity, Job, Link, OutcomeUnknownError, Shell, ShellFactory
+from runbook_tui.ports.host_keys import ExpectedKeys, HostKey, KeyRefusal, KeyVerdict, ShownKey
+from runbook_tui.ports.hosts import Identity, Job, Link, OutcomeUnknownError, Shell, ShellFactory
 from runbook_tui.ports.jobs import (
     NOTHING,
     STDIN,
@@ -36,6 +37,7 @@ __all__ = [
     "Clock",
     "Dns",
     "Ended",
+    "ExpectedKeys",
     "Fed",
     "Following",
     "HostKey",
@@ -46,6 +48,8 @@ __all__ = [
     "Jobs",
     "Journal",
     "Keeper",
+    "KeyRefusal",
+    "KeyVerdict",
     "Link",
     "LinkLostError",
     "LoginAnswer",
@@ -69,6 +73,7 @@ __all__ = [
     "Services",
     "Shell",
     "ShellFactory",
+    "ShownKey",
     "Sight",
     "Stand",
     "Standing",

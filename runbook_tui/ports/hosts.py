@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runbook_tui.core.model import Host, HostName
+    from runbook_tui.ports.host_keys import ExpectedKeys, HostKey, KeyRefusal, ShownKey
     from runbook_tui.ports.jobs import Ended, Jobs
 
 
@@ -19,7 +20,8 @@ class Identity:
 
     `user` and `name` are what the far side says (`id -un`, `uname -n`); `address` is `ip:port` of the peer,
     empty for the operator's own machine; `fingerprint` is `SHA256:…` of the host key in use. `system` is one word:
-    `freebsd`, or the `ID` of os-release(5) such as `debian`; empty when it did not say.
+    `freebsd`, or the `ID` of os-release(5) such as `debian`; empty when it did not say. `keys` are the host key in use
+    and those of the jump hosts before it, with who vouched for each.
     """
 
     host: HostName
@@ -29,20 +31,12 @@ class Identity:
     fingerprint: str = ""
     algorithm: str = ""
     system: str = ""
+    keys: tuple[ShownKey, ...] = ()
 
     def __str__(self) -> str:
         """Give `user@name (address, key SHA256:…)`."""
         details = ", ".join(d for d in (self.address, f"key {self.fingerprint}" if self.fingerprint else "") if d)
         return f"{self.user}@{self.name} ({details or 'this machine'})"
-
-
-@dataclass(frozen=True, slots=True)
-class HostKey:
-    """A server's public key: `key` is one line in OpenSSH form without a comment."""
-
-    algorithm: str
-    fingerprint: str
-    key: str
 
 
 class Link(StrEnum):
@@ -86,8 +80,8 @@ class Shell(Protocol):
         """What runs there detached."""
 
     @property
-    def offered_key(self) -> HostKey | None:
-        """The key the server showed when it was refused as unknown or changed; None otherwise."""
+    def refusal(self) -> KeyRefusal | None:
+        """Why the last connection was refused for a host key, the host's own or a jump host's; None when it was not."""
 
     async def connect(self) -> Identity:
         """Connect if not connected, and say who is there.
@@ -114,8 +108,8 @@ class Shell(Protocol):
             HostError: the host cannot be reached to do it.
         """
 
-    def trust(self, key: HostKey) -> None:
-        """Accept exactly this key for this host from now on."""
+    def expect(self, keys: ExpectedKeys) -> None:
+        """Judge host keys by these from the next connection on."""
 
     async def close(self) -> None:
         """Close the connection; idempotent."""

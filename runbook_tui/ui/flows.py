@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.content import Content
 
-from runbook_tui.core.errors import Refused, RunbookTuiError, WantedSecretError
+from runbook_tui.core.errors import HostError, Refused, RunbookTuiError, WantedSecretError
 from runbook_tui.core.gates import reopened
 from runbook_tui.core.model import LOCAL, HoldCode
 from runbook_tui.core.run import Verb
@@ -20,6 +20,7 @@ from runbook_tui.ui.screens.confirm import ConfirmScreen
 from runbook_tui.ui.screens.dialogs import BusyScreen, ErrorScreen, MessageScreen, ReasonScreen
 from runbook_tui.ui.screens.edit import EditScreen
 from runbook_tui.ui.screens.files import ExportScreen, SaveScreen
+from runbook_tui.ui.screens.host_key import KeyScreen
 from runbook_tui.ui.screens.leaving import KillScreen, LeaveScreen, StopScreen
 from runbook_tui.ui.screens.recheck import RecheckSaidScreen, RecheckScreen
 from runbook_tui.ui.screens.reload import ReloadScreen
@@ -181,7 +182,12 @@ class Flows:
         """Propose, show, and run what was confirmed."""
         if not await self._consented():
             return
-        proposal = await self._propose(action, verb, edited)
+        try:
+            proposal = await self._propose(action, verb, edited)
+        except HostError:
+            if await self._look_at_key(effective(self._engine.state, action).host or LOCAL):
+                return
+            raise
         if proposal is None:
             return
         typed = await self.ask(ConfirmScreen(proposal, self._engine.state, self._app.rhythm))
@@ -343,19 +349,21 @@ class Flows:
     # ---- hosts and files
 
     async def trust(self, host: str) -> None:
-        """Trust the key a host showed, when its fingerprint is typed."""
-        view = next(v for v in self._engine.hosts() if v.name == host)
-        if view.offered is None:
+        """Show the key a host was refused for, and trust it when its fingerprint is typed."""
+        if not await self._look_at_key(host):
             raise Refused(f"{host} has shown no key that would have to be trusted", hint="r connects to it again.")
-        question = Content.assemble(
-            describe.host(host, self._engine.state.hosts), " shows this key, which nobody vouched for yet:\n\n  ",
-            untrusted_line(f"{view.offered.algorithm}  {view.offered.fingerprint}", "bold"),
-            "\n\nCompare it with what the machine itself says (ssh-keygen -lf on its console).\n"
-            "Type its last 6 characters, or the whole fingerprint.",
-        )  # fmt: skip
-        typed = await self.ask(ReasonScreen(f"Trust the key of {host}", question, ok="Trust it"))
+
+    async def _look_at_key(self, host: str) -> bool:
+        """Show the key a host was refused for; False when there is none."""
+        view = next((v for v in self._engine.hosts() if v.name == host), None)
+        if view is None or view.refusal is None:
+            return False
+        typed = await self.ask(KeyScreen(host, self._engine.state.hosts, view.refusal))
         if typed is not None:
-            await self._patiently(self._engine.trust(host, typed), Content(f"connecting to {host} with that key …"))
+            what = Content(f"connecting to {host} with that key …")
+            await self._patiently(self._engine.trust(host, *typed), what)
+            self._app.say(f"The key is trusted in this run, and {host} answers.")
+        return True
 
     async def take_over(self, host: str) -> None:
         """Take a host's lock from another run, when the host's name is typed."""
@@ -378,8 +386,13 @@ class Flows:
 
     async def reconnect(self, host: str) -> None:
         """Connect to a host again."""
-        if await self._consented():
+        if not await self._consented():
+            return
+        try:
             await self._patiently(self._engine.reconnect(host), Content(f"connecting to {host} …"))
+        except HostError:
+            if not await self._look_at_key(host):
+                raise
 
     async def export(self) -> None:
         """Write the transcript to a new file."""

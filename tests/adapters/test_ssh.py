@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import asyncssh
 import pytest
 
-from runbook_tui.adapters.ssh_errors import host_key
+from runbook_tui.adapters.ssh_host_keys import host_key
 from runbook_tui.core.errors import HostError
-from runbook_tui.ports import Ended, HostKey, Link, OutcomeUnknownError
+from runbook_tui.ports import Ended, ExpectedKeys, HostKey, Link, OutcomeUnknownError
 from tests.adapters.conftest import ssh_shell
 from tests.adapters.test_shell import Output, run
 from tests.support.sshd import find_sshd, free_port, make_key, running_sshd, start_sshd, wait_until, write_ssh_files
@@ -32,6 +32,12 @@ needs_openssh = pytest.mark.skipif(find_sshd() is None, reason="no sshd is insta
 def described(line: str) -> HostKey:
     """The HostKey of a public line."""
     return host_key(asyncssh.import_public_key(line))
+
+
+def offered(shell: SshShell) -> HostKey | None:
+    """Give the key that may be trusted for the host itself."""
+    refusal = shell.refusal
+    return refusal.key if refusal is not None and refusal.can_be_trusted and not refusal.jump else None
 
 
 @pytest.fixture
@@ -171,12 +177,12 @@ async def test_unknown_key_is_refused_shown_and_can_be_trusted(tmp_path: Path, o
     with pytest.raises(HostError, match="not known") as caught:
         await shell.connect()
     expected = described(server.host_key)
-    assert (shell.offered_key, shell.link) == (expected, Link.REFUSED)
+    assert (offered(shell), shell.link) == (expected, Link.REFUSED)
     assert expected.fingerprint in caught.value.detail
     assert expected.algorithm in caught.value.detail
-    shell.trust(expected)
+    shell.expect(ExpectedKeys(expected))
     assert (await shell.connect()).fingerprint == expected.fingerprint
-    assert shell.offered_key is None
+    assert offered(shell) is None
     await shell.close()
 
 
@@ -191,7 +197,7 @@ async def test_changed_key_is_an_alarm(tmp_path: Path, operator: KeyPair, server
     assert described(other).fingerprint in error.detail
     assert described(server.host_key).fingerprint in error.detail
     assert f"{files.known_hosts} line 1" in error.detail
-    assert shell.offered_key == described(server.host_key)
+    assert offered(shell) == described(server.host_key)
 
 
 async def test_key_of_another_type_is_the_same_alarm(tmp_path: Path, operator: KeyPair, server: Sshd) -> None:
@@ -203,7 +209,7 @@ async def test_key_of_another_type_is_the_same_alarm(tmp_path: Path, operator: K
     error = await refused(shell)
     assert "CHANGED" in error.title
     assert "another type" in error.detail
-    assert shell.offered_key == described(server.host_key)
+    assert offered(shell) == described(server.host_key)
 
 
 async def test_key_known_for_the_address_does_not_count_for_the_name(
@@ -242,7 +248,7 @@ async def test_revoked_key_is_refused_although_it_is_known(tmp_path: Path, opera
     for pin in (None, described(server.host_key)):
         shell = ssh_shell(files, pin=pin)
         assert "revoked" in (await refused(shell)).title
-        assert shell.offered_key is None
+        assert offered(shell) is None
 
 
 async def test_certificate_authority_vouches_for_its_hosts(tmp_path: Path, operator: KeyPair) -> None:
@@ -301,7 +307,7 @@ async def test_refused_login_says_what_the_server_offers(tmp_path: Path, server:
     assert "refused the login" in error.title
     assert "publickey" in error.detail
     assert "1 key was offered" in error.detail
-    assert shell.offered_key is None
+    assert offered(shell) is None
 
 
 @needs_openssh
@@ -491,7 +497,7 @@ async def test_failing_jump_host_is_named_and_its_key_not_offered(tmp_path: Path
         shell = ssh_shell(files, "new.test")
         error = await refused(shell)
         assert error.title == "Jump host jump.test: The host key of jump.test is not known."
-        assert shell.offered_key is None
+        assert offered(shell) is None
         jump.stop()
         assert (await refused(ssh_shell(files, "new.test"))).title.startswith("Jump host jump.test: 127.0.0.1 port")
     finally:

@@ -20,7 +20,20 @@ from runbook_tui.core.markdown.reader import read
 from runbook_tui.core.model import LOCAL, HostName
 from runbook_tui.core.run import Verb
 from runbook_tui.engine import Engine, Opening
-from runbook_tui.ports import NOTHING, CheckState, Ended, Fed, HostKey, Identity, Link, Owner, Stand, Standing
+from runbook_tui.ports import (
+    NOTHING,
+    CheckState,
+    Ended,
+    ExpectedKeys,
+    Fed,
+    HostKey,
+    Identity,
+    KeyRefusal,
+    Link,
+    Owner,
+    Stand,
+    Standing,
+)
 from tests.support.bench import HeldClock, eventually
 from tests.support.sight import KnownSecrets
 
@@ -198,7 +211,8 @@ class FarSide:
     gate: asyncio.Event | None = None
     survives: frozenset[str] = frozenset()
     link: Link = Link.IDLE
-    offered_key: HostKey | None = None
+    refusal: KeyRefusal | None = None
+    expected: ExpectedKeys | None = None
     ran: list[FarJob] = field(default_factory=list)
     connects: int = 0
     held: Owner | None = None
@@ -216,7 +230,7 @@ class FarSide:
         if self.gate is not None:
             await self.gate.wait()
         if self.problem is not None:
-            self.link = Link.REFUSED if self.offered_key else Link.DOWN
+            self.link = Link.REFUSED if self.refusal else Link.DOWN
             raise self.problem
         self.connects += self.link is not Link.UP
         self.link = Link.UP
@@ -255,10 +269,11 @@ class FarSide:
         next(job for job in self.ran if job.pgid == pgid).end(Ended(signal=signal))
         return 0
 
-    def trust(self, key: HostKey) -> None:
-        """Take the key that was offered."""
-        assert key == self.offered_key
-        self.offered_key, self.problem = None, None
+    def expect(self, keys: ExpectedKeys) -> None:
+        """Take the key that was refused once it is the one that is expected."""
+        self.expected = keys
+        if self.refusal is not None and keys.pin is not None and keys.pin == self.refusal.key:
+            self.refusal, self.problem = None, None
 
     async def close(self) -> None:
         """Close the connection."""

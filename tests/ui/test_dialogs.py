@@ -14,11 +14,12 @@ from runbook_tui.core import events as ev
 from runbook_tui.core.errors import HostError, Refused
 from runbook_tui.core.events import Settlement
 from runbook_tui.core.model import LOCAL, Host
-from runbook_tui.ports import Ended, HostKey, Owner
+from runbook_tui.ports import Ended, HostKey, KeyRefusal, KeyVerdict, Owner
 from runbook_tui.ui.screens.confirm import ConfirmScreen
-from runbook_tui.ui.screens.dialogs import ErrorScreen, MessageScreen, ReasonScreen
+from runbook_tui.ui.screens.dialogs import MessageScreen
 from runbook_tui.ui.screens.edit import EditScreen
 from runbook_tui.ui.screens.files import ExportScreen, SaveScreen
+from runbook_tui.ui.screens.host_key import KeyScreen
 from runbook_tui.ui.screens.output import OutputScreen
 from runbook_tui.ui.screens.pages import HostsScreen
 from runbook_tui.ui.screens.settle import SettleScreen
@@ -167,10 +168,13 @@ async def test_a_file_step_shows_its_diff_with_the_signs(stage: Stage, clock: He
             assert wanted in shown(app), wanted
 
 
+KEY = HostKey("ssh-ed25519", "SHA256:abcdefghijklmnopqrstuvwxyz", "ssh-ed25519 AAAA")
+
+
 async def test_a_key_is_trusted_only_by_its_typed_fingerprint(stage: Stage, clock: HeldClock) -> None:
-    """Enter accepts nothing, another text is refused, the last six characters are taken."""
+    """Enter accepts nothing, another text is refused, the last six characters are taken with a button of their own."""
     far = stage.far[OLD]
-    far.offered_key = HostKey("ssh-ed25519", "SHA256:abcdefghijklmnopqrstuvwxyz", "ssh-ed25519 AAAA")
+    far.refusal = KeyRefusal(KeyVerdict.UNKNOWN, KEY, "old.test", "192.0.2.1 port 22")
     far.problem = HostError("its host key is not known")
     app = an_app(stage.engine, clock)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
@@ -178,21 +182,71 @@ async def test_a_key_is_trusted_only_by_its_typed_fingerprint(stage: Stage, cloc
         await pilot.press("h")
         await until(lambda: isinstance(app.screen, HostsScreen) and "nobody vouched" in shown(app))
         await pilot.press("t")
-        await opened(app, ReasonScreen)
+        await opened(app, KeyScreen)
+        assert "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub" in shown(app)
+        await pilot.press("enter", *"000000", "enter")
+        await until(lambda: "not the fingerprint" in shown(app))
+        await pilot.press(*["backspace"] * 6, *"uvwxyz", "enter")
+        assert isinstance(app.screen, KeyScreen)
+        assert not stage.events(ev.HostPinned)
         await pilot.press("enter")
-        assert isinstance(app.screen, ReasonScreen)
-        await pilot.press(*"000000", "enter")
-        await opened(app, ErrorScreen)
-        await pilot.press("enter")
-        await opened(app, HostsScreen)
-        await pilot.press("t")
-        await opened(app, ReasonScreen)
-        await pilot.press(*"uvwxyz", "enter")
         await until(lambda: [e.host for e in stage.events(ev.HostPinned)] == ["old"])
         await until(lambda: isinstance(app.screen, HostsScreen) and not app.flows.busy)
         before = far.connects
         await pilot.press("r")
         await until(lambda: far.connects == before + 1)
+
+
+async def test_a_changed_key_wants_its_whole_fingerprint_and_a_reason(stage: Stage, clock: HeldClock) -> None:
+    """Confirming shows the changed key with the way out in focus; both fields are wanted, and both are recorded."""
+    expected = HostKey("ssh-ed25519", "SHA256:zyxwvutsrqponmlkjihgfedcba", "ssh-ed25519 BBBB")
+    far = stage.far[OLD]
+    far.refusal = KeyRefusal(KeyVerdict.CHANGED, KEY, "old.test", expected=(expected,), where="known_hosts line 3")
+    far.problem = HostError("its host key has changed")
+    await stage.skip("ttl")
+    app = an_app(stage.engine, clock)
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await until(lambda: app.main.drawn)
+        await pilot.press("h")
+        await until(lambda: isinstance(app.screen, HostsScreen) and "another one was expected" in shown(app))
+        await pilot.press("t")
+        await opened(app, KeyScreen)
+        for wanted in ("has CHANGED", expected.fingerprint, KEY.fingerprint, "known_hosts line 3"):
+            assert wanted in shown(app)
+        await pilot.press("enter")
+        await opened(app, HostsScreen)
+        await pilot.press("t")
+        await opened(app, KeyScreen)
+        await pilot.press("shift+tab", "shift+tab", *"uvwxyz", "enter")
+        await until(lambda: "whole fingerprint is wanted" in shown(app))
+        await pilot.press(*["backspace"] * 6, *KEY.fingerprint, "enter", "enter")
+        await until(lambda: "reason is wanted" in shown(app))
+        await pilot.press(*"reinstalled", "enter", "enter")
+        await until(lambda: bool(stage.events(ev.HostPinned)))
+    pin, = stage.events(ev.HostPinned)
+    assert (pin.fingerprint, pin.instead, pin.reason) == (KEY.fingerprint, expected.fingerprint, "reinstalled")
+
+
+@pytest.mark.parametrize("verdict", [KeyVerdict.REVOKED, KeyVerdict.OTHER_ROLE])
+async def test_a_key_that_cannot_be_trusted_has_no_button_for_it(
+    stage: Stage, clock: HeldClock, verdict: KeyVerdict
+) -> None:
+    """A revoked key and another host's are named plainly, when the step is confirmed, and nothing can be typed."""
+    role = "new" if verdict is KeyVerdict.OTHER_ROLE else ""
+    far = stage.far[OLD]
+    far.refusal, far.problem = KeyRefusal(verdict, KEY, "old.test", role=role), HostError("its host key is refused")
+    app = an_app(stage.engine, clock)
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await until(lambda: app.main.drawn)
+        await pilot.press("h")
+        await opened(app, HostsScreen)
+        await pilot.press("r")
+        await opened(app, KeyScreen)
+        assert "cannot be trusted" in shown(app)
+        assert ("shows the host key of new" if role else "is revoked") in shown(app)
+        assert not app.screen.query("Input, #ok")
+    with pytest.raises(Refused, match="cannot be trusted"):
+        await stage.engine.trust("old", KEY.fingerprint, "because")
 
 
 async def test_the_transcript_is_written_once(

@@ -134,7 +134,9 @@ def _whole_run(event: ev.Event, sha256: str) -> str:
             return f"settled: {plain(e.what)}{subject} is {code(e.value)}"
         case ev.HostPinned() as e:
             key = f"{plain(e.algorithm)} key {code(e.fingerprint)}"
-            return f"{plain(e.host)} is trusted with its {key} by {plain(e.by)} ({plain(e.source)})"
+            instead = f" instead of {code(e.instead)}" if e.instead else ""
+            reason = f": {plain(e.reason)}" if e.reason else ""
+            return f"{plain(e.host)} is trusted with its {key}{instead} by {plain(e.by)} ({plain(e.source)}){reason}"
         case ev.CheckTurned() as e:
             detail = f" ({plain(e.detail)})" if e.detail else ""
             return f"check {plain(e.check)} turned {plain(e.state)}: {plain(e.value)}{detail}"

@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.widgets import Button, OptionList, Static
 from textual.widgets.option_list import Option
 
+from runbook_tui.ports import KeyVerdict
 from runbook_tui.ui import describe
 from runbook_tui.ui.keys import OTHER_KEYS
 from runbook_tui.ui.screens.dialogs import Dialog
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from runbook_tui.engine.connections import HostView
     from runbook_tui.ui.keys import Key
 
+_VERDICT = {
+    KeyVerdict.UNKNOWN: "nobody vouched for it yet", KeyVerdict.CHANGED: "another one was expected",
+    KeyVerdict.OTHER_TYPE: "one of another type was expected",
+}  # fmt: skip
 SCROLLING: list[BindingType] = [
     Binding("down", "scroll_body(1)", show=False),
     Binding("up", "scroll_body(-1)", show=False),
@@ -166,8 +171,9 @@ def host_block(view: HostView, names: Iterable[str], width: int) -> Content:
     if view.held:
         text = Content.assemble(untrusted_line(view.held), ("  o takes it over, if that run is over", "$muted"))
         lines.append(describe.fact("held by", text, width, "$warning"))
-    if view.offered is not None:
-        key = untrusted_line(f"{view.offered.algorithm} {view.offered.fingerprint}")
-        text = Content.assemble(key, ("  nobody vouched for it yet", "$warning"))
-        lines.append(describe.fact("it shows", text, width))
+    if view.refusal is not None and view.refusal.key is not None:
+        key = untrusted_line(f"{view.refusal.key.algorithm} {view.refusal.key.fingerprint}")
+        whose = f" by {view.refusal.whose}" if view.refusal.jump else ""
+        word = untrusted_line(f"{whose}  {_VERDICT.get(view.refusal.verdict, str(view.refusal.verdict))}", "$warning")
+        lines.append(describe.fact("it shows", Content.assemble(key, word), width))
     return Content("\n").join([*lines, Content("")])
