@@ -75,7 +75,7 @@ async def open_connection(
         for hop in target.hops:
             try:
                 via = hops[-1] if hops else None
-                hops.append(await _open_hop(hop, expected, settings, via, on_lost, person))
+                hops.append(await _open_hop(hop, expected, settings, via, on_lost, person=person))
             except ConnectError as failed:
                 error = HostError(f"Jump host {hop.name}: {failed.error.title}", failed.error.detail, failed.error.hint)
                 # What a hop showed must not be trusted for the target.
@@ -92,7 +92,7 @@ async def open_connection(
 
 async def _open_hop(
     hop: Target, expected: ExpectedKeys, settings: SshSettings, via: Connection | None, on_lost: Callable[[], None],
-    person: Person,
+    *, person: Person,
 ) -> Connection:  # fmt: skip
     """Connect to a jump host. It may well be one of the run's own hosts, so no other's key is kept from it."""
     own = ExpectedKeys(pin=expected.jumps.get(known_as(hop)))

@@ -312,6 +312,27 @@ class HostPinned(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostShown(Event):
+    """After an address moved a role showed its own key on a connection made since."""
+
+    type: ClassVar[str] = "host_shown"
+    host: str
+    address: str
+    algorithm: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostExcused(Event):
+    """After an address moved the operator goes on without a role that cannot be reached, and said why."""
+
+    type: ClassVar[str] = "host_excused"
+    host: str
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LockTaken(Event):
     """This process holds the run; or, with `host`, the run took the lock of a host over from `previous`."""
 
@@ -362,6 +383,7 @@ EVENTS: dict[str, type[Event]] = {
     for cls in (
         RunOpened, VarsSet, Settled, Confirmed, Intent, Started, Output, Finished, Lost, Stopped, Reconciled,
         Skipped, MarkedDone, Undone, Noted, GateOverridden, SecretSupplied, CheckTurned, RunbookReloaded, HostPinned,
+        HostShown, HostExcused,
         LockTaken, Paused, Resumed, Reopened, RunClosed,
     )
 }  # fmt: skip

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runbook_tui.core import events as ev
-from runbook_tui.core import gates
+from runbook_tui.core import gates, rebinding
 from runbook_tui.core.each import expand, items_of
 from runbook_tui.core.model import (
     LOCAL,
@@ -74,7 +74,9 @@ def apply(state: RunState, record: ev.Record) -> RunState:
         raise ForeignEventError(f"record {record.seq} is about {action_id!r}, which this runbook does not have")
     if attempt_id := getattr(record.event, "attempt", ""):
         _check_attempt(state, record, attempt_id, action_id)
-    state = _apply(state, record)
+    applied = _apply(state, record)
+    # A verdict that came too late changed nothing.
+    state = applied if applied is state else rebinding.moved(applied, record)
     return replace(state, seq=record.seq, head=record.hash, last_at=record.at)
 
 
@@ -157,6 +159,8 @@ def _apply(state: RunState, record: ev.Record) -> RunState:
             return _reloaded(state, record.seq, sha256)
         case ev.HostPinned() as e:
             return replace(state, pins=MappingProxyType({**state.pins, e.host: e}))
+        case ev.HostShown(host=host) | ev.HostExcused(host=host):
+            return rebinding.seen(state, host)
         case ev.Paused(why=why):
             return replace(state, paused=why)
         case ev.Resumed(operator=operator):

@@ -98,6 +98,7 @@ class HoldCode(StrEnum):
     ALT = "alt"  # `set alt=CHOICE`
     TELLS = "tells"  # nothing: a secret belongs into the keyring, not into a runbook
     GATE = "gate"  # `override REASON`
+    REBOUND = "rebound"  # connecting to the hosts in `subject`, or `override REASON` for one that is gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +272,7 @@ class Action:
     `alt` a group and its choice. `holds` are the reasons known from the file alone; literals, needs, conditions and
     gates are found by `settle.holds()`. `digest` is the sha256 of kind, host, text and attributes: "changed since you
     ran it".
+    `rebinds` is the host that has another address once it is done.
     `secret` names what comes on its standard input, `become` the user it runs as by sudo. `os` is the
     system it is for, empty for any. With `each` it stands for one action an item of the list; `item` is set on those,
     and `bound` has the item by the texts that stand for it (`each.expand`).
@@ -304,6 +306,7 @@ class Action:
     no_log: bool = False
     idempotent: bool = False
     recheck: str = ""
+    rebinds: str = ""
     eta: float | None = None
     os: str = ""
     each: Each | None = None

@@ -166,6 +166,15 @@ class GateAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Rebound:
+    """An address moved with an action: `seq` is the record of its end, `waiting` roles did not show their key since."""
+
+    action: ActionId
+    seq: int
+    waiting: frozenset[HostName]
+
+
+@dataclass(frozen=True, slots=True)
 class Answers:
     """What the operator settled. Per action: host, mode, kind, accepted.
 
@@ -217,6 +226,7 @@ class RunState:
     notes: tuple[Note, ...] = ()
     checks: Mapping[str, CheckReading] = field(default_factory=dict)
     pins: Mapping[str, ev.HostPinned] = field(default_factory=dict)
+    rebound: Rebound | None = None
     gates: Mapping[tuple[str, str], GateAnswer] = field(default_factory=dict)
     reopened: Mapping[tuple[ActionId, str], CheckReading] = field(default_factory=dict)
     looks: Mapping[str, CheckLook] = field(default_factory=dict)

@@ -32,6 +32,7 @@ from runbook_tui.core.model import (
     HoldCode,
     LiteralSource,
 )
+from runbook_tui.core.rebinding import rebound_holds
 from runbook_tui.core.run import RunState, Status
 
 if TYPE_CHECKING:
@@ -176,6 +177,7 @@ def holds(state: RunState, action: Action) -> tuple[Hold, ...]:
             found.append(Hold(HoldCode.NO_MODE, "it does not say how the file is changed", "mode"))
         if now.file.mode is FileMode.PATCH:
             found.append(Hold(HoldCode.UNSUPPORTED, "mode=patch is not built yet", "mode"))
+    found += rebound_holds(state, action, now.kind)
     found += _system_holds(state, action)
     found += [
         Hold(HoldCode.NEEDS, f"{need} comes first", need) for need in action.needs if not _is_settled(state, need)

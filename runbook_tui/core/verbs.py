@@ -18,6 +18,7 @@ from runbook_tui.core.awaited import awaited
 from runbook_tui.core.events import Role
 from runbook_tui.core.gates import open_gates, reopened
 from runbook_tui.core.model import ActionKind, Hold, HoldCode
+from runbook_tui.core.rebinding import waiting
 from runbook_tui.core.run import SETTLED, RunState, Status, Verb
 from runbook_tui.core.settle import holds, shown_status
 
@@ -108,7 +109,7 @@ def _why_not_execute(state: RunState, action: Action) -> str:
 
 def _asked_on_connecting(hold: Hold) -> bool:
     """Whether the confirmation itself finds out what is missing."""
-    return hold.code is HoldCode.SYSTEM and bool(hold.subject)
+    return hold.code in {HoldCode.SYSTEM, HoldCode.REBOUND} and bool(hold.subject)
 
 
 def _not_here(state: RunState, action: Action) -> str:
@@ -196,6 +197,8 @@ def _why_not_roll_back(state: RunState, action: Action) -> str:
 
 def _why_not_override(state: RunState, action: Action) -> str:
     """A gate is asked about last: what was seen before the rest was settled says little about the moment itself."""
+    if waiting(state) and any(h.code is HoldCode.REBOUND for h in why_held(state, action)):
+        return why_busy(state, action)
     if not action.gates:
         return "it has no gate"
     if reopened(state, action):

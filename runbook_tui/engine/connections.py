@@ -45,6 +45,7 @@ class Connections:
         self._identities: dict[HostName, Identity] = {}
         self._problems: dict[HostName, str] = {}
         self._mistaken: dict[HostName, KeyRefusal] = {}
+        self._made: dict[HostName, int] = {}
 
     def shell(self, name: HostName) -> Shell:
         """Give the host's shell.
@@ -100,6 +101,12 @@ class Connections:
         """Connect, and pin the key that answered to the role."""
         shell = self.shell(name)
         self._mistaken.pop(name, None)
+        rebound = self._recorder.state.rebound
+        moved = rebound.seq if rebound is not None else 0
+        if self._made.get(name, 0) != moved:
+            # A connection from before an address moved says nothing of who is there now.
+            self._made[name] = moved
+            await shell.close()
         identity = await shell.connect()
         if (refusal := self.pins.mistaken(identity)) is not None:
             await shell.close()
@@ -110,7 +117,19 @@ class Connections:
                 "Look where name and address lead. Hosts that are one machine on purpose need the very same ssh: text.",
             )
         self.pins.learn(identity)
+        self._seen(identity, moved)
         return identity
+
+    def _seen(self, identity: Identity, moved: int) -> None:
+        """Record that a role showed its own key on a connection made after an address moved."""
+        rebound = self._recorder.state.rebound
+        if rebound is not None and rebound.seq == moved and identity.host in rebound.waiting:
+            self._recorder.happened(
+                ev.HostShown(
+                    host=identity.host, address=identity.address, algorithm=identity.algorithm,
+                    fingerprint=identity.fingerprint,
+                )
+            )  # fmt: skip
 
     def _learn(self, identity: Identity) -> None:
         """Record which system the host says it is, where that is not what the run has already."""

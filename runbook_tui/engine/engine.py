@@ -24,6 +24,7 @@ from runbook_tui.engine.live import LiveChecks
 from runbook_tui.engine.locks import HostLocks, holder
 from runbook_tui.engine.logins import Logins
 from runbook_tui.engine.proposing import Proposer
+from runbook_tui.engine.rebinding import Rebinding
 from runbook_tui.engine.recorder import Recorder
 from runbook_tui.engine.reloading import Reload, Reloading
 from runbook_tui.engine.secrets import RunSecrets
@@ -102,6 +103,7 @@ class Engine:
         self._reloading = Reloading(self._recorder, source, opening.runbook_path, tuple(opening.hosts), source_now)
         self._connections = Connections(self._recorder, shells)
         self._locks = HostLocks(self._recorder, self._connections, clock, opening.operator, opening.workstation)
+        self._rebinding = Rebinding(self._recorder, self._connections)
         self.secrets = RunSecrets(self._recorder, secrets, opening.operator)
         self._proposer = Proposer(self._connections, clock, self.secrets)
         self._waits = Waits(self._recorder, clock, self._close_when_settled, lambda: self._live.watch)
@@ -125,6 +127,7 @@ class Engine:
         self._shown: RunState | None = None
         self._shown_of: RunState | None = None
         self._recorder.subscribe(self._live.follow)
+        self._recorder.subscribe(self._follow_rebinding)
         self._consented = False
         self._left = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -235,6 +238,7 @@ class Engine:
         self._consented = True
         self._live.start()
         self._carrying.see_it_through()
+        self._spawn(self._rebinding.look())
 
     def look_again(self, check: str = "") -> None:
         """Have one live check, or all, look now.
@@ -268,6 +272,8 @@ class Engine:
         if not self.consented:
             raise Refused("nothing is contacted before you agreed to it", hint="Agree on the start screen first.")
         self._reloading.look()
+        if verb is not Verb.UNDO:
+            await self._rebinding.require(action_id)
         await self._ask_systems(action_id, verb)
         self._refuse_telling(edited or "")
         proposal = await self._proposer.propose(self.state, action_id, verb, edited)
@@ -326,6 +332,8 @@ class Engine:
                 raise Refused("another machine answers now than the one that was shown", str(identity))
             await self._locks.claim(proposal.host, proposal.attempt)
             self._require(proposal.action, verb)
+            if verb is not Verb.UNDO:
+                self._rebinding.refuse_unseen(proposal.action)
         writer = self._carrying.writer(proposal.attempt) if proposal.host is not None else None
         if self.state.closed:
             self._recorder.intend(ev.Reopened(by=self._opening.operator))
@@ -405,6 +413,9 @@ class Engine:
         reason = _wanted(reason, "what you saw, or why it may go on,")
         action = self.state.runbook.action(action_id)
         if action is None:
+            return
+        if self._rebinding.holds(action):
+            self._rebinding.excuse(reason, self._opening.operator)
             return
         for gate in [name for name, _ in reopened(self.state, action)] or open_gates(self.state, action):
             look = self.state.looks.get(gate)
@@ -655,6 +666,11 @@ class Engine:
                 if self.consented:
                     self._locks.run_closed()
                     self._spawn(self._locks.release())
+
+    def _follow_rebinding(self) -> None:
+        """Connect to every host anew once an address moved."""
+        if self._rebinding.has_news and self._consented and not self._left:
+            self._spawn(self._rebinding.look())
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.ensure_future(work)

@@ -282,6 +282,8 @@ def _warnings(
     if role is Role.RUN:
         if action.no_return:
             found.append(NO_RETURN)
+        if action.rebinds:
+            found.append(f"it moves an address to {action.rebinds}: then every host has to show its own key anew")
         if dry is not None and not dry.well:
             found.append(f"the dry run did not end well: {dry.ended}")
         if dry is not None and edited:

@@ -35,6 +35,7 @@ LIFTS = {
     HoldCode.WHEN: "set when=yes or set when=no answers it",
     HoldCode.ALT: "set alt=WAY chooses",
     HoldCode.TELLS: "a secret belongs into the keyring: mark it done by hand, or skip it with a reason",
+    HoldCode.REBOUND: "confirm connects to them; without one that is gone: override WHY",
     HoldCode.GATE: "a green check lifts it; or look yourself, then: override WHAT YOU SAW",
 }
 """How a question that is no value of the runbook is answered."""

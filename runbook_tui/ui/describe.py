@@ -217,6 +217,7 @@ def action_body(seen: Seen, action: Action, width: int) -> Content:
 LIFTS = (
     (HoldCode.WHEN, "a answers it"), (HoldCode.ALT, "a chooses the way"),
     (HoldCode.TELLS, "a secret belongs into the keyring; m marks it done by hand, s skips it"),
+    (HoldCode.REBOUND, "c connects to them; without one that is gone, b writes down why"),
     (HoldCode.GATE, "a green check lifts it; or look yourself, then b writes down what you saw"),
 )  # fmt: skip
 """The keys for questions that are no value of the runbook."""

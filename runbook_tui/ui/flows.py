@@ -295,6 +295,9 @@ class Flows:
         """Answer every open gate of the action with what the operator saw."""
         state = self._engine.state
         red = [f"gate {gate} is {said.state} since it was done: {said.value}" for gate, said in reopened(state, action)]
+        if unseen := [h.why for h in why_held(state, action) if h.code is HoldCode.REBOUND]:
+            await self._go_without(action, unseen[0])
+            return
         asked = red or [h.why for h in why_held(state, action) if h.code is HoldCode.GATE]
         measured = red or any(gate in state.looks for gate in action.gates)
         lead = "Write why it may stand so." if red else (
@@ -307,6 +310,17 @@ class Flows:
         )  # fmt: skip
         heading = self._heading("Gate" if len(asked) == 1 else "Gates", action)
         reason = await self.ask(ReasonScreen(heading, question, ok="Let it through"))
+        if reason is not None:
+            await self._engine.override(action.id, reason)
+
+    async def _go_without(self, action: Action, why: str) -> None:
+        """Let the action through although a host did not show its key since an address moved."""
+        question = Content.assemble(
+            ("⊘ ", "$warning"), untrusted_line(why),
+            "\n\nConfirming connects to them. Else write why it may go on without: it is gone, or off on purpose.\n"
+            "Before anything runs on it, it must still show its own key. The transcript shows what you write.",
+        )  # fmt: skip
+        reason = await self.ask(ReasonScreen(self._heading("Hosts", action), question, ok="Go on without"))
         if reason is not None:
             await self._engine.override(action.id, reason)
 

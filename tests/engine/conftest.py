@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runbook_tui.ports import HostKey, Shell
+    from tests.engine.machines import Machines
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +52,14 @@ def two_hosts(tmp_path: Path) -> Iterator[TwoHosts]:
     key = operator_key(tmp_path / "operator")
     with running_sshd(tmp_path / "old", [key.public]) as old, running_sshd(tmp_path / "new", [key.public]) as new:
         yield TwoHosts(old, new, write_ssh_files(tmp_path / "files", key, {"old.test": old, "new.test": new}))
+
+
+@pytest.fixture(scope="package")
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+    """Start two servers once, for tests that change nothing on them."""
+    from tests.engine.machines import Machines  # noqa: PLC0415 -- it takes TwoHosts from here
+
+    folder = tmp_path_factory.mktemp("machines")
+    key = operator_key(folder / "operator")
+    with running_sshd(folder / "old", [key.public]) as old, running_sshd(folder / "new", [key.public]) as new:
+        yield Machines(old, new, key)

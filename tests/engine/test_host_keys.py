@@ -6,7 +6,6 @@ import asyncio
 import base64
 import hashlib
 import hmac
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import asyncssh
@@ -16,68 +15,20 @@ from runbook_tui.core.errors import HostError, Refused
 from runbook_tui.core.model import LOCAL, Host, HostName
 from runbook_tui.core.run import Status, Verb
 from runbook_tui.ports import KeyVerdict, Link
-from tests.core.builders import NEW, OLD, a_runbook, an_action
-from tests.engine.conftest import TwoHosts
-from tests.support.bench import Bench, confirm
-from tests.support.sshd import KeyPair, Sshd, make_key, operator_key, running_sshd, write_ssh_files
+from tests.core.builders import NEW, OLD, an_action
+from tests.engine.machines import NAMES, ROLES, bench_of, view_of
+from tests.support.bench import confirm
+from tests.support.sshd import make_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from runbook_tui.engine import Engine, HostView
+    from runbook_tui.core.model import Action
+    from tests.engine.machines import Machines
 
-NAMES = {OLD: "old.test", NEW: "new.test"}
-ROLES = (OLD, NEW)
-
-
-@dataclass(frozen=True, slots=True)
-class Machines:
-    """Two servers that many tests share; each test has its own files of the operator."""
-
-    old: Sshd
-    new: Sshd
-    operator: KeyPair
-
-    def of(self, role: HostName) -> Sshd:
-        """Give the server that a role should be."""
-        return self.old if role == OLD else self.new
-
-    def known(self, role: HostName) -> str:
-        """Give the role's own line of known_hosts."""
-        return self.of(role).known_hosts_line(NAMES[role])
-
-    def hosts(self, folder: Path, known: str, *, leads: Mapping[HostName, Sshd] | None = None) -> TwoHosts:
-        """Write the operator's files: `known` is known_hosts, `leads` says where a name leads to if not to its own."""
-        servers = {NAMES[role]: (leads or {}).get(role, self.of(role)) for role in ROLES}
-        files = write_ssh_files(folder / "files", self.operator, servers, known=False)
-        files.known_hosts.write_text(known, encoding="ascii")
-        return TwoHosts(self.old, self.new, files)
-
-    def logins(self) -> int:
-        """Count how often anybody logged in."""
-        return sum(server.log_text().count("Accepted publickey") for server in (self.old, self.new))
-
-
-@pytest.fixture(scope="module")
-def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
-    """Start both servers once."""
-    folder = tmp_path_factory.mktemp("machines")
-    key = operator_key(folder / "operator")
-    with running_sshd(folder / "old", [key.public]) as old, running_sshd(folder / "new", [key.public]) as new:
-        yield Machines(old, new, key)
-
-
-def bench_of(folder: Path, two: TwoHosts, hosts: Mapping[HostName, Host] | None = None) -> Bench:
-    """Make a bench with a step for each role and no live checks."""
-    steps = [an_action("old", "echo o", host=OLD), an_action("new", "echo n", host=NEW)]
-    book = replace(a_runbook(*steps), hosts=hosts or two.hosts)
-    return Bench(book, folder / "state", shells=two.shells, make_probes=lambda _: {})
-
-
-def view_of(engine: Engine, role: HostName) -> HostView:
-    """Give what is known of a host."""
-    return next(view for view in engine.hosts() if view.name == role)
+def both() -> list[Action]:
+    """Make a step for each role."""
+    return [an_action("old", "echo o", host=OLD), an_action("new", "echo n", host=NEW)]
 
 
 def hashed(line: str) -> str:
@@ -112,7 +63,7 @@ async def test_each_verdict_for_each_role(
     leads = {role: machines.of(other)} if verdict is KeyVerdict.OTHER_ROLE else {}
     known = machines.known(other) + line_for(verdict, role, machines, tmp_path)
     two = machines.hosts(tmp_path, known, leads=leads)
-    async with bench_of(tmp_path, two).engine() as engine:
+    async with bench_of(tmp_path, two, *both()).engine() as engine:
         await engine.consent()
         await engine.propose(other, Verb.CONFIRM)
         before = machines.logins()
@@ -149,7 +100,7 @@ async def test_each_verdict_for_each_role(
 async def test_a_known_key_is_pinned_to_its_role(tmp_path: Path, machines: Machines, role: HostName) -> None:
     """What known_hosts vouches for by name (hashed too) counts from then on, whatever becomes of the file."""
     two = machines.hosts(tmp_path, "garbage\n" + hashed(machines.known(role)))
-    bench = bench_of(tmp_path, two)
+    bench = bench_of(tmp_path, two, *both())
     async with bench.engine() as engine:
         await engine.consent()
         await engine.propose(role, Verb.CONFIRM)
@@ -166,7 +117,7 @@ async def test_one_machine_is_not_both_old_and_new(tmp_path: Path, machines: Mac
     """Both names may be known with one key, both connected to at once: the second to answer is refused."""
     known = machines.known(OLD) + machines.old.known_hosts_line(NAMES[NEW])
     two = machines.hosts(tmp_path, known, leads={NEW: machines.old})
-    async with bench_of(tmp_path, two).engine() as engine:
+    async with bench_of(tmp_path, two, *both()).engine() as engine:
         await engine.consent()
         found = await asyncio.gather(*(engine.propose(role, Verb.CONFIRM) for role in ROLES), return_exceptions=True)
         refused, = (one for one in found if isinstance(one, BaseException))
@@ -175,7 +126,7 @@ async def test_one_machine_is_not_both_old_and_new(tmp_path: Path, machines: Mac
         assert len(engine.state.pins) == 1
         assert [view.link for view in engine.hosts()].count(Link.REFUSED) == 1
     same = dict(two.hosts) | {NEW: Host(NEW, two.hosts[OLD].ssh)}
-    async with bench_of(tmp_path / "same", two, same).engine() as engine:
+    async with bench_of(tmp_path / "same", two, *both(), hosts=same).engine() as engine:
         await engine.consent()
         await engine.propose(OLD, Verb.CONFIRM)
         with pytest.raises(HostError, match="it is the machine old"):
@@ -189,10 +140,7 @@ async def test_another_role_may_be_the_same_machine_by_the_same_words(tmp_path: 
     for ssh, may in (("old.test", True), (f"ssh://{machines.old.user}@old.test", False)):
         hosts = {OLD: two.hosts[OLD], name_server: Host(name_server, ssh), LOCAL: Host(LOCAL)}
         steps = [an_action("a", host=OLD), an_action("b", host=name_server)]
-        bench = Bench(
-            replace(a_runbook(*steps), hosts=hosts), tmp_path / str(may), shells=two.shells, make_probes=lambda _: {}
-        )
-        async with bench.engine() as engine:
+        async with bench_of(tmp_path / str(may), two, *steps, hosts=hosts).engine() as engine:
             await engine.consent()
             await engine.propose("a", Verb.CONFIRM)
             if may:
@@ -210,7 +158,7 @@ async def test_a_jump_host_has_a_key_of_its_own(tmp_path: Path, machines: Machin
         f"  Port {machines.old.port}\n  User {machines.old.user}\n  IdentityFile {machines.operator.private}\n"
         + two.files.config.read_text()
     )
-    bench = bench_of(tmp_path, two)
+    bench = bench_of(tmp_path, two, *both())
     async with bench.engine() as engine:
         await engine.consent()
         with pytest.raises(HostError, match=r"Jump host jump\.test: The host key .* is not known"):

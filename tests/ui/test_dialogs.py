@@ -239,7 +239,7 @@ async def test_a_key_that_cannot_be_trusted_has_no_button_for_it(
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await until(lambda: app.main.drawn)
         await pilot.press("h")
-        await opened(app, HostsScreen)
+        await until(lambda: isinstance(app.screen, HostsScreen) and "not connected" in shown(app))
         await pilot.press("r")
         await opened(app, KeyScreen)
         assert "cannot be trusted" in shown(app)

@@ -223,6 +223,7 @@ def _merged(draft: ActionDraft, step: DraftStep, context: Context) -> ActionDraf
         no_log="no-log" in classes,
         idempotent=values.yes_or_no(merged.get("idempotent", "no")) is True,
         recheck=merged.get("recheck", ""),
+        rebinds=merged.get("rebinds", ""),
         eta=values.duration(merged.get("eta", "")),
         os=system_word(merged.get("os", "")),
         each=values.each(merged.get("each", "")),

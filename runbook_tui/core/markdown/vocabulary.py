@@ -25,7 +25,6 @@ STEP = "step"
 
 NOT_BUILT = {
     "parallel": "parallel items are not built yet",
-    "rebinds": "moving an address to another host is not built yet",
     ".two": "asking a second person is not built yet",
     ".session": "sessions are not built yet",
     "mode=patch": "mode=patch is not built yet",

@@ -137,6 +137,11 @@ def _whole_run(event: ev.Event, sha256: str) -> str:
             instead = f" instead of {code(e.instead)}" if e.instead else ""
             reason = f": {plain(e.reason)}" if e.reason else ""
             return f"{plain(e.host)} is trusted with its {key}{instead} by {plain(e.by)} ({plain(e.source)}){reason}"
+        case ev.HostShown() as e:
+            key = f"{plain(e.algorithm)} key {code(e.fingerprint)}"
+            return f"an address had moved: {plain(e.host)} showed its own {key} at {plain(e.address)}"
+        case ev.HostExcused() as e:
+            return f"an address had moved: {plain(e.by)} went on without {plain(e.host)}: {plain(e.reason)}"
         case ev.CheckTurned() as e:
             detail = f" ({plain(e.detail)})" if e.detail else ""
             return f"check {plain(e.check)} turned {plain(e.state)}: {plain(e.value)}{detail}"
