@@ -16,7 +16,7 @@ from runbook_tui.core.events import Settlement
 from runbook_tui.core.model import LOCAL, Host
 from runbook_tui.ports import Ended, HostKey, KeyRefusal, KeyVerdict, Owner
 from runbook_tui.ui.screens.confirm import ConfirmScreen
-from runbook_tui.ui.screens.dialogs import MessageScreen
+from runbook_tui.ui.screens.dialogs import ErrorScreen, MessageScreen, ReasonScreen
 from runbook_tui.ui.screens.edit import EditScreen
 from runbook_tui.ui.screens.files import ExportScreen, SaveScreen
 from runbook_tui.ui.screens.host_key import KeyScreen
