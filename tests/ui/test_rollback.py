@@ -95,13 +95,14 @@ async def test_a_note_can_be_written_while_a_way_back_runs(stage: Stage, clock: 
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await two_done(stage, app)
         far = stage.far[NEW]
-        far.answers[(await stage.propose("first", Verb.UNDO)).command] = HELD
+        undo = (await stage.propose("first", Verb.UNDO)).command
+        far.answers[undo] = HELD
         await begin(app, clock, pilot)
         await agree(app, clock, pilot)
-        await until(lambda: stage.engine.state.running)
+        await until(lambda: any(job.script == undo for job in far.ran))
         await pilot.press("n")
         await opened(app, ReasonScreen)
-        far.ran[-1].end()
+        next(job for job in far.ran if job.script == undo).end()
         await stage.engine.idle()
         await pilot.press(*"ok", "enter")
         await opened(app, ConfirmScreen)
