@@ -7,6 +7,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from runbook_tui.ports import Drift
+
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -36,6 +38,15 @@ class SystemClock:
     def monotonic(self) -> float:
         """Give seconds that never go back; they stand still while the machine is suspended."""
         return time.monotonic()
+
+    def drift(self) -> Drift:
+        """Give how long this boot was suspended, and the wall clock less the time of this boot.
+
+        Where the kernel has no clock that goes on during a suspend, one looks like a wall clock set forward.
+        """
+        monotonic, wall = time.monotonic(), time.time()
+        since_boot = time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else monotonic
+        return Drift(since_boot - monotonic, wall - since_boot)
 
     async def sleep(self, seconds: float) -> None:
         """Wait; a time in the past waits for one turn of the loop."""

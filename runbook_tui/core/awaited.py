@@ -1,4 +1,4 @@
-"""What still has to be seen after a wait is over or something was done by hand: its `check=` turning green."""
+"""What still has to be seen after a wait is over or something was done by hand: clocks that agree, checks that turn."""
 
 from __future__ import annotations
 

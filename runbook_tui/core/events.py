@@ -363,6 +363,22 @@ class Resumed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Suspended(Event):
+    """This machine was suspended for so many seconds while the program had the run open; just before this it woke."""
+
+    type: ClassVar[str] = "suspended"
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockSet(Event):
+    """The wall clock of this machine was set by so many seconds while the program had the run open; back: negative."""
+
+    type: ClassVar[str] = "clock_set"
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reopened(Event):
     """A closed run goes on: something is retried or undone."""
 
@@ -384,7 +400,7 @@ EVENTS: dict[str, type[Event]] = {
         RunOpened, VarsSet, Settled, Confirmed, Intent, Started, Output, Finished, Lost, Stopped, Reconciled,
         Skipped, MarkedDone, Undone, Noted, GateOverridden, SecretSupplied, CheckTurned, RunbookReloaded, HostPinned,
         HostShown, HostExcused,
-        LockTaken, Paused, Resumed, Reopened, RunClosed,
+        LockTaken, Paused, Resumed, Suspended, ClockSet, Reopened, RunClosed,
     )
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from runbook_tui.core import events as ev
 from runbook_tui.core import gates, rebinding
 from runbook_tui.core.each import expand, items_of
+from runbook_tui.core.machine_time import told
 from runbook_tui.core.model import (
     LOCAL,
     ActionId,
@@ -24,6 +25,7 @@ from runbook_tui.core.run import (
     Answers,
     Attempt,
     CheckReading,
+    Gap,
     GateAnswer,
     Note,
     RunState,
@@ -167,6 +169,8 @@ def _apply(state: RunState, record: ev.Record) -> RunState:
             # What the checks said in an earlier sitting says nothing of now.
             state = replace(state, paused="", resumes=(*state.resumes, (at, operator)), checks=MappingProxyType({}))
             return _unsure(state)
+        case ev.Suspended() | ev.ClockSet() as e:
+            return replace(state, gaps=(*state.gaps, Gap(at, told(e))))
         case ev.Reopened():
             return replace(state, closed=False)
         case ev.RunClosed():

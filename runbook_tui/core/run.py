@@ -166,6 +166,14 @@ class GateAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """A hole in the time of a run that was noticed while it was open, in one sentence."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rebound:
     """An address moved with an action: `seq` is the record of its end, `waiting` roles did not show their key since."""
 
@@ -232,6 +240,7 @@ class RunState:
     looks: Mapping[str, CheckLook] = field(default_factory=dict)
     telling: Mapping[ActionId, str] = field(default_factory=dict)
     resumes: tuple[tuple[datetime, str], ...] = ()
+    gaps: tuple[Gap, ...] = ()
     paused: str = ""
     closed: bool = False
 

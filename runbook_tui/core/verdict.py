@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from runbook_tui.core import events as ev
+from runbook_tui.core import machine_time
 from runbook_tui.core.chain import GENESIS, FlawKind, read_records, time_text
 from runbook_tui.core.errors import ExitCode
+from runbook_tui.core.machine_time import NOTICED
 from runbook_tui.core.seal import JOURNAL_NAME, OUTPUT_FOLDER, RUNBOOK_NAME, SEAL_NAME, copy_name
 from runbook_tui.core.witness import contradictions
 
@@ -24,8 +27,11 @@ PROGRAM = "mailrunbook"
 LINK_LOST = "link was lost"
 """What stands in a note of the program about a link that broke while something ran."""
 
-CLOCK_STEP = 2.0
+CLOCK_STEP = NOTICED
 """Seconds by which wall and monotonic clock may drift apart between two records (PROMISES.md 3.3)."""
+
+TOLD_WITHIN = 5.0
+"""Seconds of the program's own time in which a suspend or a clock step is noticed and recorded at the latest."""
 
 Stretch = tuple[int, int]
 """Where a segment's text begins in its file and where it ends, in bytes."""
@@ -245,19 +251,22 @@ def missing_output(records: Iterable[ev.Record]) -> Iterable[str]:
             reached[event.attempt] = max(so_far, event.raw_offset + event.raw_length)
 
 
-def gaps(records: Iterable[ev.Record]) -> Iterable[str]:
+def gaps(records: Sequence[ev.Record]) -> Iterable[str]:
     """Give a sentence for each place where the record has a hole.
 
-    Restarts of this machine, suspends, clock steps, sudden ends of the program, attempts whose end was not seen,
-    links that were lost, also where their host was found again and nothing is missing.
+    Restarts of this machine, suspends, clock steps (noticed while the run was open, else told by the records' times),
+    sudden ends of the program, attempts whose end was not seen, links that were lost, also where their host was found
+    again and nothing is missing.
     """
-    left = False
-    for before, after in pairwise(records):
+    left, spoken_of = False, set[int]()
+    for place, (before, after) in enumerate(pairwise(records), 1):
         where = f"between records {before.seq} and {after.seq}"
         if isinstance(after.event, ev.Lost):
             yield f"record {after.seq}: how attempt {after.event.attempt} ended was not seen: {after.event.why}"
         if isinstance(after.event, ev.Noted) and after.event.by == PROGRAM and LINK_LOST in after.event.text:
             yield f"record {after.seq}: {after.event.text}"
+        if isinstance(after.event, ev.Suspended | ev.ClockSet):
+            yield f"record {after.seq}: {machine_time.told(after.event)}"
         if not isinstance(before.event, ev.LockTaken):
             left = isinstance(before.event, ev.Paused | ev.RunClosed)
         if isinstance(after.event, ev.Resumed) and not left:
@@ -268,10 +277,25 @@ def gaps(records: Iterable[ev.Record]) -> Iterable[str]:
                 yield f"{where} the clock went back {_seconds((before.at - after.at).total_seconds())}"
             continue
         drift = (after.at - before.at).total_seconds() - (after.mono - before.mono)
+        if abs(drift) > CLOCK_STEP:
+            drift = _untold(drift, records, place, spoken_of)
         if drift > CLOCK_STEP:
             yield f"{where} this machine slept, or its clock was set forward, for {_seconds(drift)}"
         elif drift < -CLOCK_STEP:
             yield f"{where} the clock was set back {_seconds(-drift)}"
+
+
+def _untold(drift: float, records: Sequence[ev.Record], place: int, spoken_of: set[int]) -> float:
+    """Give what is left of a drift after the suspends and clock steps that a record here or soon after speaks of."""
+    soon = records[place].mono + TOLD_WITHIN
+    for record in itertools.takewhile(lambda r: r.mono <= soon, records[place:]):
+        event = record.event
+        if isinstance(event, ev.Suspended | ev.ClockSet) and record.seq not in spoken_of:
+            spoken_of.add(record.seq)
+            drift -= event.seconds
+            if abs(drift) <= CLOCK_STEP:
+                break
+    return drift
 
 
 def _seconds(seconds: float) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from runbook_tui.adapters.clock import boot_id
+from runbook_tui.ports import Drift
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +84,10 @@ class WorldClock:
     def now(self) -> datetime:
         """Give world time, aware UTC."""
         return datetime.fromtimestamp(self.time(), UTC)
+
+    def drift(self) -> Drift:
+        """Give none: the world's time runs as fast as it is told to, which is no fault of a clock."""
+        return Drift()
 
     def monotonic(self) -> float:
         """Give real seconds that never go back."""

@@ -20,6 +20,7 @@ from runbook_tui.core.settle import check_answer
 from runbook_tui.core.verbs import READ_ONLY, allowed
 from runbook_tui.engine.carrying import Activity, Carrying
 from runbook_tui.engine.connections import Connections, HostView
+from runbook_tui.engine.host_clocks import HostClocks
 from runbook_tui.engine.live import LiveChecks
 from runbook_tui.engine.locks import HostLocks, holder
 from runbook_tui.engine.logins import Logins
@@ -30,7 +31,9 @@ from runbook_tui.engine.reloading import Reload, Reloading
 from runbook_tui.engine.secrets import RunSecrets
 from runbook_tui.engine.sight import RunSight
 from runbook_tui.engine.telling import Telling, without_secrets
+from runbook_tui.engine.timekeeping import Timekeeping
 from runbook_tui.engine.waits import Waits
+from runbook_tui.engine.waking import Waking
 from runbook_tui.engine.witnessing import Witnessing
 
 if TYPE_CHECKING:
@@ -106,7 +109,8 @@ class Engine:
         self._rebinding = Rebinding(self._recorder, self._connections)
         self.secrets = RunSecrets(self._recorder, secrets, opening.operator)
         self._proposer = Proposer(self._connections, clock, self.secrets)
-        self._waits = Waits(self._recorder, clock, self._close_when_settled, lambda: self._live.watch)
+        clocks = HostClocks(self._recorder, self._connections, clock, lambda: self.consented)
+        self._waits = Waits(self._recorder, clock, self._close_when_settled, lambda: self._live.watch, clocks)
         self.logins = logins or Logins()
         self.logins.serve(self.secrets, self._recorder, opening.operator)
         sight = RunSight(self._recorder, clock, self._connections, net, self.secrets)
@@ -124,6 +128,8 @@ class Engine:
             ended=self._close_when_settled,
         )
         self._witnessing = Witnessing(self._recorder, self._connections, self._spawn)
+        self._waking = Waking(self._connections, self._live, self._carrying, self._spawn)
+        self._timekeeping = Timekeeping(self._recorder, clock, self._woke)
         self._shown: RunState | None = None
         self._shown_of: RunState | None = None
         self._recorder.subscribe(self._live.follow)
@@ -228,6 +234,7 @@ class Engine:
     def consent_lines(self) -> list[str]:
         """Give what would be contacted and asked without a further question; empty: nothing needs asking."""
         asked = self._proposer.consent_lines(self.state) + self._witnessing.consent_lines(self.state)
+        asked += HostClocks.consent_lines(self.state)
         return asked + self._live.watch.consent_lines()
 
     async def consent(self) -> None:
@@ -578,6 +585,7 @@ class Engine:
         await self._live.anew(running=False)
         if self._read_only:
             return self
+        self._spawn(self._timekeeping.keep())
         for wait in self.state.waits:
             self._spawn(self._waits.count_down(wait.id))
         if self._carrying.take_up() and not self.consent_lines():
@@ -592,6 +600,7 @@ class Engine:
 
     def _would_ask(self, state: RunState) -> list[str]:
         asked = self._proposer.consent_lines(state) + self._witnessing.consent_lines(state)
+        asked += HostClocks.consent_lines(state)
         return asked + self._live.would_ask(state)
 
     def _require(self, action_id: str, verb: Verb) -> None:
@@ -599,6 +608,7 @@ class Engine:
             raise Refused(why)
         if self._left:
             raise Refused("the run is being left")
+        self._timekeeping.look()
         if verb is not Verb.NOTE:
             self._recorder.flush()
 
@@ -666,6 +676,11 @@ class Engine:
                 if self.consented:
                     self._locks.run_closed()
                     self._spawn(self._locks.release())
+
+    def _woke(self) -> None:
+        """Look at once at what may have changed while this machine was suspended."""
+        if self.consented and not self._left:
+            self._waking.look()
 
     def _follow_rebinding(self) -> None:
         """Connect to every host anew once an address moved."""

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from runbook_tui.core import events as ev
-from runbook_tui.core.awaited import awaited, by_hand, waiting_for
+from runbook_tui.core.awaited import by_hand, waiting_for
 from runbook_tui.engine.greening import Greening
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from runbook_tui.checks.watch import Watch
     from runbook_tui.core.proposal import Proposal
     from runbook_tui.core.run import Attempt
+    from runbook_tui.engine.host_clocks import HostClocks
     from runbook_tui.engine.recorder import Recorder
     from runbook_tui.ports import Clock
 
@@ -30,12 +31,14 @@ class Waits:
     """
 
     def __init__(
-        self, recorder: Recorder, clock: Clock, ended: Callable[[], None], watch: Callable[[], Watch]
+        self, recorder: Recorder, clock: Clock, ended: Callable[[], None], watch: Callable[[], Watch],
+        clocks: HostClocks,
     ) -> None:  # fmt: skip
         self._recorder = recorder
         self._clock = clock
         self._ended = ended
         self._watch = watch
+        self._clocks = clocks
 
     def begin(self, proposal: Proposal) -> None:
         """Record that the wait of a confirmed proposal has begun, and until when.
@@ -79,6 +82,9 @@ class Waits:
             if left > 0:
                 await self._clock.sleep(min(left, LONGEST_NAP))
                 continue
+            if await self._held_up(attempt):
+                await self._clock.sleep(LONGEST_NAP)
+                continue
             action = self._recorder.state.runbook.action(attempt.action)
             proofs: tuple[str, ...] = ()
             if action is not None and action.checks and not (proofs := await self._turn_green(attempt, action.checks)):
@@ -87,9 +93,17 @@ class Waits:
             self._ended()
             return
 
+    async def _held_up(self, attempt: Attempt) -> bool:
+        """Say whether it cannot be told yet that its time is over, or somebody ended it meanwhile."""
+        why = await self._clocks.objection(attempt)
+        now = self._recorder.state.attempts[attempt.id]
+        if why and now.open and now.reason != why:
+            self._finished(attempt, ev.Outcome.VERIFYING, reason=why)
+        return bool(why) or not now.open
+
     async def _turn_green(self, attempt: Attempt, names: Sequence[str]) -> tuple[str, ...]:
         """Wait for checks, looked at anew; give what they said, nothing when the operator waits no longer."""
-        if not awaited(attempt):
+        if attempt.reason != waiting_for(names):
             self._finished(attempt, ev.Outcome.VERIFYING, reason=waiting_for(names))
             self._watch().renew(names, "looking again after the step")
         return await Greening(self._watch(), self._recorder).stand_by(

@@ -38,6 +38,7 @@ class Watch:
         self._actions = {action.id: state.of(action.id).status for action in state.runbook.actions()}
         self._notes = len(state.notes)
         self._lost = False
+        self._gaps = len(state.gaps)
         self._gates = dict(state.gates)
         self._reopened = set(all_reopened(state))
         self._checks = dict(state.checks)
@@ -69,6 +70,9 @@ class Watch:
             said = f"{clean_line(answer.by)}: {clean_line(answer.reason)}"
             self._say(state, answer.action, f"gate {clean_line(answer.gate)} overridden by {said}")
         self._gates = dict(state.gates)
+        for gap in state.gaps[self._gaps :]:
+            self._out.line(f"gap: {gap.text}")
+        self._gaps = len(state.gaps)
         for note in state.notes[self._notes :]:
             subject = f"{number_of(state, note.action)} " if note.action else ""
             self._out.line(f"{subject}note by {clean_line(note.by)}: {clean_line(note.text)}")
@@ -122,10 +126,10 @@ class Watch:
         begins = before in {"", "confirmed"} and stage != "confirmed" and attempt.status is not Status.NOT_RUN
         if begins and not (attempt.until is not None and by_hand(state, attempt.action)):
             self._say(state, attempt.action, _begun(attempt))
-        if stage in {"verifying", "awaiting"}:
+        if stage in {"verifying", "awaiting"} or awaited(attempt):
             self._drain(state, attempt)
             names = [clean_line(name) for name in action.checks] if action is not None else []
-            self._say(state, attempt.action, waiting_for(names) if stage == "awaiting" else stage)
+            self._say(state, attempt.action, waiting_for(names) if stage == "awaiting" else clean_line(stage))
         if stage == "ended":
             self._drain(state, attempt, last=True)
             for line in "\n".join(attempt.verifies).splitlines():
@@ -165,8 +169,8 @@ class Watch:
 def _stage(attempt: Attempt) -> str:
     if not attempt.open:
         return "ended"
-    if awaited(attempt):
-        return "awaiting"
+    if what := awaited(attempt):
+        return what
     if attempt.exit is not None or attempt.signal:
         return "verifying"
     if attempt.intended or attempt.until is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runbook_tui.ports.checks import CheckState, Hosts, Probe, Reading, Row, Secrets, Sight
-from runbook_tui.ports.clock import Clock
+from runbook_tui.ports.clock import Clock, Drift
 from runbook_tui.ports.host_keys import ExpectedKeys, HostKey, KeyRefusal, KeyVerdict, ShownKey
 from runbook_tui.ports.hosts import Identity, Job, Link, OutcomeUnknownError, Shell, ShellFactory
 from runbook_tui.ports.jobs import (
@@ -36,6 +36,7 @@ __all__ = [
     "Claim",
     "Clock",
     "Dns",
+    "Drift",
     "Ended",
     "ExpectedKeys",
     "Fed",

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+
+class Drift(NamedTuple):
+    """How far a machine's clocks stand apart, in seconds; only the change between two looks says something.
+
+    `suspended` grows by the time for which the machine was suspended, `wall` by what the wall clock was set.
+    """
+
+    suspended: float = 0.0
+    wall: float = 0.0
 
 
 class Clock(Protocol):
@@ -16,6 +26,9 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds that never go back."""
+
+    def drift(self) -> Drift:
+        """Give how far the wall clock and the time of this boot have drifted from `monotonic`."""
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""

@@ -289,6 +289,29 @@ def test_gaps_are_stated() -> None:
     ]
 
 
+def test_a_suspend_that_was_noticed_is_told_once() -> None:
+    """The record's own sentence stands for the drift between the times, also where another record came between."""
+    moments: list[tuple[ev.Event, float, float]] = [
+        (opened(), 0, 0),
+        (ev.Suspended(seconds=600.2), 601, 1),
+        (ev.Noted(text="woken", by="ada"), 4_202, 2),
+        (ev.Suspended(seconds=3_600), 4_203, 3),
+        (ev.ClockSet(seconds=-7_200), -2_900, 100),
+        (ev.Noted(text="unseen", by="ada"), -2_000, 200),
+    ]
+    records, head = [], GENESIS
+    for seq, (event, wall, mono) in enumerate(moments, start=1):
+        at = START + timedelta(seconds=wall)
+        records.append(stamp(event, seq=seq, at=at, mono=mono, boot=BOOT, prev=head))
+        head = records[-1].hash
+    assert list(gaps(records)) == [
+        "record 2: this machine was suspended for 10 min 00 s; meanwhile nothing was watched from here",
+        "record 4: this machine was suspended for 1 h 00 min; meanwhile nothing was watched from here",
+        "record 5: the clock of this machine was set back by 2 h 00 min",
+        "between records 5 and 6 this machine slept, or its clock was set forward, for 800 s",
+    ]
+
+
 def test_a_seal_survives_its_text() -> None:
     """Parsing the text of a seal gives the seal again."""
     seal = seal_of(WHOLE)

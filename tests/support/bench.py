@@ -18,6 +18,7 @@ from runbook_tui.cli.stored import adopted
 from runbook_tui.core.redact import KnownSecrets as Known
 from runbook_tui.core.run import Status, Verb
 from runbook_tui.engine import Engine, Opening
+from runbook_tui.ports import Drift
 from tests.support.sight import KnownSecrets
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class HeldClock:
     wall: datetime = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
     sleepers: list[tuple[datetime, asyncio.Event]] = field(default_factory=list)
     boot: str = "test-boot"
+    drifted: Drift = field(default_factory=Drift)
 
     def now(self) -> datetime:
         """Give the held time."""
@@ -60,6 +62,18 @@ class HeldClock:
     def monotonic(self) -> float:
         """Give the held time as seconds."""
         return self.wall.timestamp()
+
+    def drift(self) -> Drift:
+        """Give what was set."""
+        return self.drifted
+
+    def suspend(self, seconds: float) -> None:
+        """Let the machine be suspended: the wall goes on without it."""
+        self.drifted = self.drifted._replace(suspended=self.drifted.suspended + seconds)
+
+    def set_by(self, seconds: float) -> None:
+        """Set the clock; what is measured meanwhile stays as it was."""
+        self.drifted = self.drifted._replace(wall=self.drifted.wall + seconds)
 
     async def sleep(self, seconds: float) -> None:
         """Sleep until the clock was advanced far enough."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from runbook_tui.core import events as ev
 from runbook_tui.core.chain import GENESIS, canonical, decode, encode, stamp
+from runbook_tui.ports import Drift
 
 START = datetime(2026, 11, 23, 14, 15, tzinfo=UTC)
 BOOT = "0f9d2c1e-6b1f-4c55-9c0e-2f3d5f6a7b8c"
@@ -31,6 +32,10 @@ class HeldClock:
     def monotonic(self) -> float:
         """Give the seconds that have passed."""
         return self.mono
+
+    def drift(self) -> Drift:
+        """Give none."""
+        return Drift()
 
     def pass_time(self, seconds: float) -> None:
         """Let both clocks go on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runbook_tui.core import events as ev
+from runbook_tui.core.machine_time import told
 from runbook_tui.core.settle import effective
 from runbook_tui.core.transcript.output import stored
 from runbook_tui.core.transcript.standing import gaps, standing
@@ -129,12 +130,14 @@ def _note(record: ev.Record) -> Mapping[str, Any] | None:
 
 
 def _turn(record: ev.Record) -> Mapping[str, Any] | None:
-    """Give a pause, resumption, reload, reopening or close."""
+    """Give a pause, resumption, suspend, clock step, reload, reopening or close."""
     match record.event:
         case ev.Paused(why=why):
             detail = why
         case ev.Resumed(operator=operator):
             detail = operator
+        case ev.Suspended() | ev.ClockSet() as e:
+            detail = told(e)
         case ev.RunbookReloaded(sha256=sha256):
             detail = sha256
         case ev.Reopened(by=by):

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from runbook_tui.core import events as ev
+from runbook_tui.core.machine_time import told
 from runbook_tui.core.seal import SIGNATURE_CHECK, SUMS_CHECK
 from runbook_tui.core.transcript.deeds import action_lines
 from runbook_tui.core.transcript.output import stored
@@ -153,6 +154,8 @@ def _whole_run(event: ev.Event, sha256: str) -> str:
             return f"paused: {plain(why)}"
         case ev.Resumed() as e:
             return f"resumed by {plain(e.operator)} at {plain(e.workstation)}{_file_now(sha256, e.runbook_sha256)}"
+        case ev.Suspended() | ev.ClockSet() as e:
+            return f"**{told(e)}**"
         case ev.RunbookReloaded() as e:
             who = f" by {plain(e.by)}" if e.by else ""
             return f"the edited runbook was adopted{who}, sha256 {code(e.sha256)}; what was confirmed before stayed"

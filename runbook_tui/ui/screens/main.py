@@ -73,6 +73,7 @@ class MainScreen(Panes):
         self._watched: str = ""
         self._statuses: dict[str, Status] = {}
         self._reopened = set(all_reopened(engine.state))
+        self._gaps = len(engine.state.gaps)
         self.drawn = 0
 
     def compose(self) -> ComposeResult:
@@ -160,8 +161,11 @@ class MainScreen(Panes):
                 self._go(upcoming.id)
 
     def _alert(self) -> None:
-        """Say aloud when a gate turned red behind a step that is done."""
+        """Say aloud when a gate turned red behind a step that is done, and when time was lost."""
         state = self._engine.state
+        for gap in state.gaps[self._gaps :]:
+            self.own.alert(f"{gap.text[:1].upper()}{gap.text[1:]}.")
+        self._gaps = len(state.gaps)
         found = all_reopened(state)
         before, self._reopened = self._reopened, set(found)
         for (action, gate), reading in found.items():
