@@ -27,6 +27,7 @@ from runbook_tui.core.run import (
     CheckReading,
     Gap,
     GateAnswer,
+    Left,
     Note,
     RunState,
     Status,
@@ -141,16 +142,16 @@ def _apply(state: RunState, record: ev.Record) -> RunState:
             return _action(state, e.action, status=Status.UNDONE, reason="", at=at)
         case ev.Skipped() as e:
             state = _end_waits(state, e.action, at, Status.SKIPPED, e.reason)
-            return _action(state, e.action, status=Status.SKIPPED, reason=e.reason, at=at)
+            return _action(state, e.action, status=Status.SKIPPED, reason=e.reason, at=at, by=e.by)
         case ev.MarkedDone() as e:
             state = _end_waits(state, e.action, at, Status.BY_HAND, e.note)
-            return _action(state, e.action, status=Status.BY_HAND, reason=e.note, at=at)
+            return _action(state, e.action, status=Status.BY_HAND, reason=e.note, at=at, by=e.by)
         case ev.Noted() as e:
             return replace(state, notes=(*state.notes, Note(at, e.by, e.text, e.action)))
         case ev.GateOverridden() as e:
             action = state.runbook.action(e.action)
             key = (action.written_id if action is not None else e.action, e.gate)
-            answer = GateAnswer(e.action, e.gate, e.reason, e.by, at, e.said)
+            answer = GateAnswer(e.action, e.gate, e.reason, e.by, at, e.said, len(state.resumes))
             state = replace(state, gates=MappingProxyType({**state.gates, key: answer}))
             return gates.answered(state, e.action, e.gate)
         case ev.CheckTurned() as e:
@@ -167,6 +168,7 @@ def _apply(state: RunState, record: ev.Record) -> RunState:
             return replace(state, paused=why)
         case ev.Resumed(operator=operator):
             # What the checks said in an earlier sitting says nothing of now.
+            state = replace(state, left=_left(state))
             state = replace(state, paused="", resumes=(*state.resumes, (at, operator)), checks=MappingProxyType({}))
             return _unsure(state)
         case ev.Suspended() | ev.ClockSet() as e:
@@ -177,6 +179,13 @@ def _apply(state: RunState, record: ev.Record) -> RunState:
             return replace(state, closed=True)
         case _:
             return state
+
+
+def _left(state: RunState) -> Left:
+    """Keep what a return is compared with; a sitting in which nothing was looked at tells nothing of the checks."""
+    before = state.left.checks if state.left is not None else {}
+    running = tuple(attempt.id for attempt in state.attempts.values() if attempt.open)
+    return Left(state.last_at, state.paused, running, MappingProxyType({**before, **state.checks}))
 
 
 def _reloaded(state: RunState, seq: int, sha256: str) -> RunState:
@@ -279,7 +288,7 @@ def _confirmed(state: RunState, e: ev.Confirmed, at: datetime) -> RunState:
         before=before, typed=e.typed, written=e.written, detail=e.detail, warnings=e.warnings,
     )  # fmt: skip
     state = replace(state, attempts=MappingProxyType({**state.attempts, e.attempt: attempt}))
-    return _action(state, e.action, status=before.status, attempts=(*before.attempts, e.attempt), at=at)
+    return _action(state, e.action, status=before.status, attempts=(*before.attempts, e.attempt), at=at, by=e.by)
 
 
 def _attempt(state: RunState, attempt_id: str, **changes: Any) -> RunState:  # noqa: ANN401 -- fields of Attempt

@@ -170,15 +170,31 @@ def open_gates(state: RunState, action: Action) -> list[str]:
     """Give the names of the gates that hold the action: neither measured green now nor answered by the operator."""
     return [
         gate for gate in action.gates
-        if (action.written_id, gate) not in state.gates and not ((look := state.looks.get(gate)) and look.green)
+        if not _answer_holds(state, action, gate) and not ((look := state.looks.get(gate)) and look.green)
     ]  # fmt: skip
+
+
+def _answer_holds(state: RunState, action: Action, gate: str) -> bool:
+    """Whether the gate was answered, and what it was answered on is so still.
+
+    After a return its check has to be looked at again, and must not say something else than it said then.
+    """
+    answer = state.gates.get((action.written_id, gate))
+    look = state.looks.get(gate)
+    if answer is None or answer.sitting == len(state.resumes) or look is None:
+        return answer is not None
+    return look.looked and look.state == answer.said.partition(":")[0]
 
 
 def question(state: RunState, action: Action, gate: str, put: Callable[[str], str]) -> str:
     """Give why the gate holds: what its check says now, or, where nothing measures it, what the operator is asked."""
     runbook = state.runbook
     if (look := state.looks.get(gate)) is not None:
-        return f"gate {gate}{_HOW.get(look.state, '')}: {spoken(look)}"
+        answer = state.gates.get((action.written_id, gate))
+        if answer is None or answer.sitting == len(state.resumes):
+            return f"gate {gate}{_HOW.get(look.state, '')}: {spoken(look)}"
+        then = f"{answer.by} answered it in an earlier sitting, when the check said {answer.said or 'nothing'}"
+        return f"gate {gate}{_HOW.get(look.state, '')}: {spoken(look)}; {then}"
     check = next((check for check in runbook.checks if check.name == gate), None)
     if check is None:
         return f"gate {gate}: is it so? The runbook does not say what it measures."
@@ -206,7 +222,7 @@ def let_through(state: RunState, action: Action) -> tuple[str, ...]:
         if look is not None and look.green:
             since = f" since {look.since:%Y-%m-%d %H:%M:%S} UTC" if look.since is not None else ""
             found.append(f"{gate}: {look.state}{since}: {look.said}")
-        elif answer is not None:
+        elif answer is not None and _answer_holds(state, action, gate):
             said = f" (the check said {answer.said})" if answer.said else ""
             found.append(
                 f"{gate}: {answer.by} said so at {answer.at:%Y-%m-%d %H:%M:%S} UTC: {answer.reason}{said}"

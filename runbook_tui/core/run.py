@@ -107,12 +107,26 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class ActionState:
-    """Where one action stands. `reason` is why: of a skip, a failure, an unknown."""
+    """Where one action stands. `reason` is why: of a skip, a failure, an unknown. `by` had the last word on it."""
 
     status: Status = Status.TODO
     attempts: tuple[str, ...] = ()
     reason: str = ""
     at: datetime | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """How the run stood when it was left last: what a return is compared with.
+
+    `checks` are the last readings that any earlier sitting recorded, `running` the attempts that were open.
+    """
+
+    at: datetime | None
+    paused: str
+    running: tuple[str, ...]
+    checks: Mapping[str, CheckReading]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +151,16 @@ class CheckReading:
 
 @dataclass(frozen=True, slots=True)
 class CheckLook:
-    """What a live check says at this moment: its state's word, its sentence, since when, and when it should be over."""
+    """What a live check says at this moment: its state's word, its sentence, since when, and when it should be over.
+
+    `looked` is False until it has looked in this sitting.
+    """
 
     state: str
     said: str
     since: datetime | None = None
     eta: datetime | None = None
+    looked: bool = True
 
     @property
     def green(self) -> bool:
@@ -154,7 +172,8 @@ class CheckLook:
 class GateAnswer:
     """What the operator saw, or why it may be let through, where a gate was asked about.
 
-    `said` is what the gate's check said at that moment, empty where nothing measured it.
+    `said` is what the gate's check said at that moment, empty where nothing measured it. `sitting` counts how often
+    the run had been opened again by then.
     """
 
     action: str
@@ -163,6 +182,7 @@ class GateAnswer:
     by: str
     at: datetime
     said: str = ""
+    sitting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +261,7 @@ class RunState:
     telling: Mapping[ActionId, str] = field(default_factory=dict)
     resumes: tuple[tuple[datetime, str], ...] = ()
     gaps: tuple[Gap, ...] = ()
+    left: Left | None = None
     paused: str = ""
     closed: bool = False
 

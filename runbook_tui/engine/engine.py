@@ -37,7 +37,7 @@ from runbook_tui.engine.waking import Waking
 from runbook_tui.engine.witnessing import Witnessing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
     from datetime import datetime
 
     from runbook_tui.checks import ProbeFactory
@@ -156,6 +156,11 @@ class Engine:
         ):  # fmt: skip
             self._shown, self._shown_of = replace(base, telling=telling, runbook=runbook), base
         return self._shown
+
+    @property
+    def records(self) -> Sequence[ev.Record]:
+        """The run's journal."""
+        return self._recorder.journal.records
 
     @property
     def now(self) -> datetime:

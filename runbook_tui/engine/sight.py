@@ -71,7 +71,10 @@ def phase_of(state: RunState) -> str:
 
 def looks(views: Iterable[CheckView]) -> dict[str, CheckLook]:
     """Give what the checks that can be measured say, for the gates on them; one that cannot says nothing."""
-    return {view.name: CheckLook(view.state, _said(view), view.since, view.eta) for view in views if view.measured}
+    return {
+        view.name: CheckLook(view.state, _said(view), view.since, view.eta, view.looked is not None)
+        for view in views if view.measured
+    }  # fmt: skip
 
 
 def _said(view: CheckView) -> str:

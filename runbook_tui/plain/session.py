@@ -14,6 +14,7 @@ from runbook_tui.core.proposal import YES
 from runbook_tui.core.run import SETTLED, Status, Verb
 from runbook_tui.core.text import clean_line
 from runbook_tui.core.verbs import next_action, number_of
+from runbook_tui.engine.returned import returned
 from runbook_tui.engine.rolling import lines as plan_lines
 from runbook_tui.engine.rolling import plan_rollback, roll_back
 from runbook_tui.plain import show
@@ -64,7 +65,9 @@ class Session:
         log_in = LogIn(self._engine, self._out, self._typed if self._lines.is_terminal else None)
         following = [asyncio.create_task(self._watch.follow()), asyncio.create_task(log_in.follow())]
         try:
-            self._say(show.opening(self._engine.state, self._engine.drift))
+            self._say(show.opening(self._engine.state, self._engine.drift if self._engine.state.left is None else {}))
+            if self._engine.state.left is not None:
+                self._say(show.returned(returned(self._engine)))
             return await self._agree() or await self._walk()
         finally:
             for task in following:

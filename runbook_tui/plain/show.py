@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from runbook_tui.core.model import Action, Step
     from runbook_tui.core.proposal import Proposal
     from runbook_tui.core.recheck import Recheck
+    from runbook_tui.core.returning import Section
     from runbook_tui.core.run import CheckReading, RunState
     from runbook_tui.engine import Activity, HostView
     from runbook_tui.engine.reloading import Reload
@@ -65,6 +66,11 @@ def opening(state: RunState, drift: Mapping[str, Drift]) -> list[str]:
     lines += _drifted(state, drift)
     lines.append("help lists the verbs, status shows the current step")
     return lines
+
+
+def returned(sections: Iterable[Section]) -> list[str]:
+    """Give what is said of a return, one line each, its section's heading in front."""
+    return [f"{section.heading.lower()}: {line}" for section in sections for line in section.lines]
 
 
 def _drifted(state: RunState, drift: Mapping[str, Drift]) -> list[str]:

@@ -79,7 +79,8 @@ class Watch:
         self._notes = len(state.notes)
         for name, reading in state.checks.items():
             if self._checks.get(name) != reading:
-                self._out.line(f"check {clean_line(name)} {reading.state}: {clean_line(reading.value)}")
+                was = _was(state, name) if name not in self._checks else ""
+                self._out.line(f"check {clean_line(name)} {reading.state}: {clean_line(reading.value)}{was}")
         self._checks = dict(state.checks)
         found = all_reopened(state)
         for key, reading in found.items():
@@ -164,6 +165,14 @@ class Watch:
 
     def _say(self, state: RunState, action: str, text: str) -> None:
         self._out.line(f"{number_of(state, action)} {text}")
+
+
+def _was(state: RunState, check: str) -> str:
+    """Say what a check said in the sitting before, where that was something else."""
+    before = state.left.checks.get(check) if state.left is not None else None
+    if before is None or before.state == state.checks[check].state:
+        return ""
+    return f" (it was {before.state} when the run was left)"
 
 
 def _stage(attempt: Attempt) -> str:

@@ -13,6 +13,7 @@ from runbook_tui.core.model import LOCAL, HoldCode
 from runbook_tui.core.run import Verb
 from runbook_tui.core.settle import effective
 from runbook_tui.core.verbs import number_of, why_held
+from runbook_tui.engine.returned import returned, wants_a_look
 from runbook_tui.engine.rolling import plan_rollback, roll_back
 from runbook_tui.saving import write_new
 from runbook_tui.ui import describe
@@ -27,7 +28,7 @@ from runbook_tui.ui.screens.reload import ReloadScreen
 from runbook_tui.ui.screens.rollback import RollbackScreen
 from runbook_tui.ui.screens.secret import SecretScreen
 from runbook_tui.ui.screens.settle import SettleScreen
-from runbook_tui.ui.screens.start import StartScreen
+from runbook_tui.ui.screens.start import ReturnScreen, StartScreen
 from runbook_tui.ui.untrusted import untrusted_line
 
 if TYPE_CHECKING:
@@ -139,10 +140,13 @@ class Flows:
                 await self._ask_secrets()
             return
         drift = {step: str(word) for step, word in engine.drift.items()}
-        screen = StartScreen(engine.state, wanted, drift, self._app.rhythm)
+        sections = returned(engine, "l") if engine.state.left is not None else []
+        screen = StartScreen(engine.state, wanted, drift, self._app.rhythm, sections)
         if await self.ask(screen) is not None or not wanted:
             await engine.consent()
             await self._ask_secrets()
+            if sections and wants_a_look(engine):
+                await self.ask(ReturnScreen(engine.state, lambda: returned(engine, "l")))
 
     async def _consented(self) -> bool:
         if not self._engine.consented:

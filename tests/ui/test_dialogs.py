@@ -23,7 +23,7 @@ from runbook_tui.ui.screens.host_key import KeyScreen
 from runbook_tui.ui.screens.output import OutputScreen
 from runbook_tui.ui.screens.pages import HostsScreen
 from runbook_tui.ui.screens.settle import SettleScreen
-from runbook_tui.ui.screens.start import StartScreen
+from runbook_tui.ui.screens.start import ReturnScreen, StartScreen
 from tests.ui.books import action, book, step
 from tests.ui.pilots import agree, an_app, opened, past_guard, shown, until
 from tests.ui.stage import NEW, OLD, migration, open_stage
@@ -87,13 +87,35 @@ async def test_coming_back_says_how_things_stand(tmp_path: Path, clock: HeldCloc
         app = an_app(stage.engine, clock)
         async with app.run_test(size=SIZE, notifications=True):
             await opened(app, StartScreen)
-            await until(lambda: "2 of 9 steps done" in shown(app))
-            text = shown(app)
+            await until(lambda: "2 of 9 steps; left 2026-11-23" in shown(app))
+            text = " ".join(shown(app).replace("│", " ").split())
             for wanted in (
-                "✓ done  1.1 Create the users", "? unknown  2.1 Copy the mail a first time: its processes are gone",
-                "≠ changed  3.1 Stop taking mail", "Next: 2.1",
+                "2 d ago", "1.1 Create the users: done by anna", "done by hand by anna", "Not known",
+                "2.1 Copy the mail a first time is unknown: its processes are gone",
+                "l shows and adopts it", "in the file now changed: 3.1 Stop taking mail", "Next",
             ):  # fmt: skip
                 assert wanted in text, wanted
+
+
+async def test_coming_back_fills_with_what_is_found(tmp_path: Path, clock: HeldClock) -> None:
+    """After the agreement the page says how what ran has ended, as soon as its host has told; Esc closes it."""
+    async with open_stage(tmp_path, clock) as stage:
+        job = await stage.start("users")
+        before = stage.far
+    async with open_stage(tmp_path, clock, agreed=False) as stage:
+        for name, far in stage.far.items():
+            far.detached.update(before[name].detached)
+        app = an_app(stage.engine, clock)
+        async with app.run_test(size=SIZE, notifications=True) as pilot:
+            await opened(app, StartScreen)
+            await until(lambda: "1.1 Create the users on new, confirmed" in shown(app))
+            await agree(app, clock, pilot)
+            await opened(app, ReturnScreen)
+            await until(lambda: "it was found there and runs on" in " ".join(shown(app).replace("│", " ").split()))
+            job.end(Ended(exit=4))
+            await until(lambda: "it has ended meanwhile, failed" in " ".join(shown(app).replace("│", " ").split()))
+            await pilot.press("escape")
+            await until(lambda: app.screen is app.main)
 
 
 def settled(stage: Stage) -> list[tuple[str, str, str, str]]:

@@ -1,4 +1,4 @@
-"""The start screen: what this run is, where it was left, and what would be contacted before anything is."""
+"""The start screen: what this run is, how it stands after a pause, and what would be contacted before anything is."""
 
 from __future__ import annotations
 
@@ -7,46 +7,46 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widgets import Static
 
-from runbook_tui.core.run import SETTLED, Status
-from runbook_tui.core.verbs import next_action, number_of, progress
-from runbook_tui.ui import describe
 from runbook_tui.ui.screens.ask import AskScreen
+from runbook_tui.ui.screens.pages import Page
 from runbook_tui.ui.untrusted import untrusted_line
-from runbook_tui.ui.words import DRIFT_GLYPH, plural
+from runbook_tui.ui.words import DRIFT_GLYPH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from textual.widget import Widget
 
+    from runbook_tui.core.returning import Section
     from runbook_tui.core.run import RunState
     from runbook_tui.ui.rhythm import Rhythm
 
-RECENT = 5
-"""How many of the last settled actions are named."""
+LOOKS_EVERY = 0.5
+"""Seconds between looks whether the page after the start has something new to say."""
 
 
 class StartScreen(AskScreen):
     """Asks once for what is contacted without a further question; after a pause it first says how things stand."""
 
-    def __init__(self, state: RunState, consent: Sequence[str], drift: Mapping[str, str], rhythm: Rhythm) -> None:
-        back = bool(state.resumes)
-        heading = Content.assemble(
-            ("Coming back  " if back else "Starting  ", "bold $primary"), untrusted_line(state.runbook.title, "bold")
-        )
+    def __init__(
+        self, state: RunState, consent: Sequence[str], drift: Mapping[str, str], rhythm: Rhythm,
+        sections: Sequence[Section] = (),
+    ) -> None:  # fmt: skip
+        heading = _heading(state, "Coming back" if sections else "Starting")
         super().__init__(
             rhythm, heading, yes="Start" if consent else "Go on", no="Not now" if consent else "Close"
         )
         self._state = state
         self._consent = consent
         self._drift = drift
+        self._sections = sections
 
     def body(self) -> Iterable[Widget]:
         """Give how things stand, what changed, what would be contacted."""
-        if self._state.resumes:
-            yield Static(Content("\n").join(standing(self._state)), classes="facts", id="standing")
-        if self._drift:
-            yield Static("The runbook file changed since; this run goes on with its own copy", classes="section")
+        if self._sections:
+            yield Static(sections_text(self._sections), classes="facts", id="standing")
+        elif self._drift:
+            yield Static("The runbook file changed since: l shows how, and adopts it", classes="section")
             yield Static(_drift_lines(self._state, self._drift), classes="facts", id="drift")
         if self._consent:
             yield Static("What starts now, without a further question", classes="section")
@@ -57,34 +57,41 @@ class StartScreen(AskScreen):
             )
 
 
-def standing(state: RunState) -> list[Content]:
-    """Say what was done, what was open and how it ended, what is next; one line each."""
-    settled, total = progress(state)
-    left = f" It was left: {state.paused}." if state.paused else ""
-    lines = [Content.assemble(f"{settled} of {plural(total, 'step')} done.", untrusted_line(left))]
-    known = [a for a in state.runbook.actions() if state.of(a.id).at is not None]
-    recent = sorted((a for a in known if state.of(a.id).status in SETTLED), key=lambda a: str(state.of(a.id).at))
-    for action in recent[-RECENT:]:
-        at = state.of(action.id).at
-        when = f"{at:%Y-%m-%d %H:%M} UTC  " if at else ""
-        lines.append(_line(state, action.id, action.title, when))
-    for action in known:
-        now = state.of(action.id)
-        if now.status in {*describe.RESULTS, Status.RUNNING, Status.UNDONE}:
-            why = Content.assemble(": ", untrusted_line(now.reason)) if now.reason else Content("")
-            lines.append(Content.assemble(_line(state, action.id, action.title, ""), why))
-    upcoming = next_action(state)
-    if upcoming is None:
-        lines.append(Content("Every step is settled."))
-    else:
-        number = number_of(state, upcoming.id)
-        lines.append(Content.assemble(("Next: ", "bold"), f"{number} ", untrusted_line(upcoming.title)))
-    return lines
+class ReturnScreen(Page):
+    """The same page once hosts may be asked: it fills with how things ended, and with what the checks say now."""
+
+    def __init__(self, state: RunState, sections: Callable[[], Sequence[Section]]) -> None:
+        super().__init__(_heading(state, "Coming back"), classes="-wide")
+        self._sections = sections
+        self._shown: Sequence[Section] = ()
+
+    def body(self) -> Iterable[Widget]:
+        """Give how things stand."""
+        yield Static(classes="facts", id="standing")
+
+    def on_mount(self) -> None:
+        """Keep it true."""
+        self._draw()
+        self.set_interval(LOOKS_EVERY, self._draw)
+
+    def _draw(self) -> None:
+        sections = self._sections()
+        if sections != self._shown:
+            self._shown = sections
+            self.query_one("#standing", Static).update(sections_text(sections))
 
 
-def _line(state: RunState, action_id: str, title: str, when: str) -> Content:
-    sign = describe.status_sign(state.of(action_id).status)
-    return Content.assemble("  ", when, sign, f"  {number_of(state, action_id)} ", untrusted_line(title))
+def _heading(state: RunState, what: str) -> Content:
+    return Content.assemble((f"{what}  ", "bold $primary"), untrusted_line(state.runbook.title, "bold"))
+
+
+def sections_text(sections: Sequence[Section]) -> Content:
+    """Give sections as text: each heading stands before the first of its lines."""
+    lines: list[Content] = []
+    for section in sections:
+        lines.append(Content.styled(section.heading, "bold $warning" if section.alarm else "bold $muted"))
+        lines += [Content.assemble("  ", untrusted_line(line)) for line in section.lines]
+    return Content("\n").join(lines)
 
 
 def _drift_lines(state: RunState, drift: Mapping[str, str]) -> Content:
