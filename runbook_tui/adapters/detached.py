@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from runbook_tui.adapters.job_text import (
     claim_call,
+    clean_call,
     end_call,
     feed_call,
     fence_call,
@@ -18,7 +19,7 @@ from runbook_tui.adapters.job_text import (
 from runbook_tui.adapters.stream import answer_of
 from runbook_tui.adapters.stub import Answer
 from runbook_tui.core.errors import HostError
-from runbook_tui.ports import NOTHING, Ask, Fed, LinkLostError, OutcomeUnknownError, Owner, Stand, Standing
+from runbook_tui.ports import NOTHING, Ask, Cleaned, Fed, LinkLostError, OutcomeUnknownError, Owner, Stand, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,6 +110,10 @@ class DetachedJobs:
     async def fence(self, job: JobId) -> Stand:
         """Make sure that it never starts if it has not; see `ports.Jobs`."""
         return stand_of(await self._carrier.asked(fence_call(job, sh=self._sh), Answer.STAND))
+
+    async def clean(self, job: JobId) -> Cleaned:
+        """Remove its folder; see `ports.Jobs`."""
+        return cleaned_of(await self._carrier.asked(clean_call(job, sh=self._sh), Answer.CLEANED))
 
     async def signal(self, job: JobId, signal: str) -> int:
         """Signal its processes; see `ports.Jobs`."""
@@ -235,6 +240,18 @@ def fed_of(text: str) -> Fed:
         return Fed(text.strip())
     except ValueError:
         raise HostError("The host gave an answer about a secret that makes no sense here.", text[:60]) from None
+
+
+def cleaned_of(text: str) -> Cleaned:
+    """Read what became of a folder.
+
+    Raises:
+        HostError: it is none of the words for it.
+    """
+    try:
+        return Cleaned(text.strip())
+    except ValueError:
+        raise HostError("The host gave an answer about a folder that makes no sense here.", text[:60]) from None
 
 
 def owner_of(text: str) -> Owner:

@@ -246,6 +246,31 @@ say alive "$n" ;;
 esac
 """
 
+# The mark goes first: a host that knows the run but not the job would prove that it never ran. Only names that a job
+# makes are removed, and rc last, so that a clean-up that broke off can be taken up.
+_CLEAN = r"""set -- $(stand)
+case $1 in
+absent|amnesia) say cleaned gone; exit 0 ;;
+running|starting|orphan) say cleaned runs; exit 0 ;;
+fenced|claimed) say cleaned fence; exit 0 ;;
+esac
+if [ -h "$j" ]; then say cleaned left; exit 0; fi
+rm -f "$S/run-@RUN@"
+for d in "$j/secret" "$j"/ask.[0-9] "$j"/ask.[0-9][0-9]; do
+[ -d "$d" ] && [ ! -h "$d" ] || continue
+rm -f "$d/pipe" "$d/text" "$d/text.t"
+for e in fed no claim; do [ ! -d "$d/$e" ] || rmdir "$d/$e" 2>/dev/null; done
+rmdir "$d" 2>/dev/null
+done
+if [ -d "$j/bin" ] && [ ! -h "$j/bin" ]; then rm -f "$j/bin/askpass" "$j/bin/sudo"; rmdir "$j/bin" 2>/dev/null; fi
+rm -f "$j/cmd" "$j/in" "$j/out" "$j/rc.t" "$j/meta.t" "$j/run"
+k=$(ls -A "$j" | grep -cvx -e go -e meta -e boot -e rc)
+if [ "$k" -ne 0 ]; then say cleaned left; exit 0; fi
+rmdir "$j/go" 2>/dev/null
+rm -f "$j/meta" "$j/boot" "$j/rc"
+if rmdir "$j" 2>/dev/null; then say cleaned removed; else say cleaned left; fi
+"""
+
 _GROUP = r"""group() {
 if read -r s 2>/dev/null </proc/$$/stat; then set -- ${s##*\)}; echo "$3"
 else set -- $(ps -o pgid= -p $$ 2>/dev/null); echo "$1"; fi
@@ -331,6 +356,11 @@ def release_call(job: JobId, *, sh: str = "/bin/sh") -> Call:
 def fence_call(job: JobId, *, sh: str = "/bin/sh") -> Call:
     """Make the call after which a job that has not started never will."""
     return _call(job, _FENCE, {}, sh)
+
+
+def clean_call(job: JobId, *, sh: str = "/bin/sh") -> Call:
+    """Make the call that removes the folder of a job that has ended, and the mark of its run."""
+    return _call(job, _CLEAN, {}, sh)
 
 
 def end_call(job: JobId, signal: str, *, sh: str = "/bin/sh") -> Call:

@@ -42,6 +42,7 @@ class Answer(StrEnum):
     FED = "fed"  # text: what became of a value
     OWNER = "owner"  # text: who has the lock
     RELEASED = "released"  # text: yes or no
+    CLEANED = "cleaned"  # text: what became of a job's folder
     HELD = "held"  # text: who has the lock, which is not this run
 
 

@@ -379,6 +379,17 @@ class ClockSet(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobsRemoved(Event):
+    """The folders of these attempts are gone from their host, which knows nothing of them any more; `kept` says why."""
+
+    type: ClassVar[str] = "jobs_removed"
+    host: str
+    attempts: tuple[str, ...]
+    by: str
+    kept: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reopened(Event):
     """A closed run goes on: something is retried or undone."""
 
@@ -400,7 +411,8 @@ EVENTS: dict[str, type[Event]] = {
         RunOpened, VarsSet, Settled, Confirmed, Intent, Started, Output, Finished, Lost, Stopped, Reconciled,
         Skipped, MarkedDone, Undone, Noted, GateOverridden, SecretSupplied, CheckTurned, RunbookReloaded, HostPinned,
         HostShown, HostExcused,
-        LockTaken, Paused, Resumed, Suspended, ClockSet, Reopened, RunClosed,
+        LockTaken, Paused, Resumed, Suspended, ClockSet, JobsRemoved,
+        Reopened, RunClosed,
     )
 }  # fmt: skip
 

@@ -173,6 +173,9 @@ def _apply(state: RunState, record: ev.Record) -> RunState:
             return _unsure(state)
         case ev.Suspended() | ev.ClockSet() as e:
             return replace(state, gaps=(*state.gaps, Gap(at, told(e))))
+        case ev.JobsRemoved(host=host, attempts=attempts):
+            removed = dict.fromkeys(attempts, HostName(host))
+            return replace(state, removed=MappingProxyType({**state.removed, **removed}))
         case ev.Reopened():
             return replace(state, closed=False)
         case ev.RunClosed():

@@ -60,7 +60,7 @@ def report(state: RunState, world: World) -> list[Section]:
     sections = [
         Section("Done", tuple(_done(state, world.now))),
         Section("Running when it was left", tuple(_ran(state, world))),
-        Section("Not known", tuple(_wants(state, {Status.UNKNOWN})), alarm=True),
+        Section("Not known", (*_wants(state, {Status.UNKNOWN}), *_forgotten(state)), alarm=True),
         Section("Waits for you", tuple(_wants(state, NEEDS_A_WORD))),
         Section("Changed since", tuple(_changed(state, world)), alarm=True),
         Section("Gaps in the record", tuple(_gaps(world.gaps))),
@@ -147,6 +147,16 @@ def _wants(state: RunState, statuses: set[Status]) -> list[str]:
         why = f": {clean_line(mine.reason)}" if mine.reason else ""
         lines.append(f"{_named(state, action)} is {word(mine.status)}{why}")
     return lines
+
+
+def _forgotten(state: RunState) -> list[str]:
+    """Say which hosts were made to forget what ran there."""
+    hosts = list(state.removed.values())
+    found = [f"{hosts.count(name)} on {clean_line(name)}" for name in set(hosts)]
+    if not found:
+        return []
+    what = f"the folders of commands were removed ({', '.join(sorted(found))}) after the run was closed"
+    return [f"{what}: their hosts cannot be asked about them any more, only this record"]
 
 
 def _changed(state: RunState, world: World) -> list[str]:

@@ -262,6 +262,7 @@ class RunState:
     resumes: tuple[tuple[datetime, str], ...] = ()
     gaps: tuple[Gap, ...] = ()
     left: Left | None = None
+    removed: Mapping[str, HostName] = field(default_factory=dict)
     paused: str = ""
     closed: bool = False
 

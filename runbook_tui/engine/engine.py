@@ -19,6 +19,7 @@ from runbook_tui.core.run import RunState, Verb
 from runbook_tui.core.settle import check_answer
 from runbook_tui.core.verbs import READ_ONLY, allowed
 from runbook_tui.engine.carrying import Activity, Carrying
+from runbook_tui.engine.cleaning import Cleaning
 from runbook_tui.engine.connections import Connections, HostView
 from runbook_tui.engine.host_clocks import HostClocks
 from runbook_tui.engine.live import LiveChecks
@@ -130,6 +131,9 @@ class Engine:
         self._witnessing = Witnessing(self._recorder, self._connections, self._spawn)
         self._waking = Waking(self._connections, self._live, self._carrying, self._spawn)
         self._timekeeping = Timekeeping(self._recorder, clock, self._woke)
+        self.cleaning = Cleaning(
+            self._recorder, self._connections, self._locks.job, opening.operator, self._why_not_clean
+        )
         self._shown: RunState | None = None
         self._shown_of: RunState | None = None
         self._recorder.subscribe(self._live.follow)
@@ -681,6 +685,12 @@ class Engine:
                 if self.consented:
                     self._locks.run_closed()
                     self._spawn(self._locks.release())
+
+    def _why_not_clean(self) -> str:
+        """Say why nothing on the hosts may be removed from here."""
+        if why := self.allowed("")[Verb.NOTE]:
+            return why
+        return "" if self.consented else "nothing is contacted before you agreed to it"
 
     def _woke(self) -> None:
         """Look at once at what may have changed while this machine was suspended."""

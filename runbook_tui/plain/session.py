@@ -178,6 +178,8 @@ class Session:
                 await self._reload()
             elif order.word is Word.RECHECK:
                 await self._recheck()
+            elif order.word is Word.CLEAN:
+                await self._clean()
             elif order.word in ASKING:
                 await self._ask(order)
             elif order.word is Word.GO:
@@ -265,6 +267,17 @@ class Session:
             self._out.line(f"{number} not marked done: that was not the answer")
             return
         await self._engine.mark_done(action, said.note)
+
+    async def _clean(self) -> None:
+        """Say what would be removed from the hosts; remove it when the next line is `yes`."""
+        cleaning = self._engine.cleaning
+        if why := cleaning.refusal():
+            raise Refused(why)
+        self._say(show.cleaning(cleaning.plan()))
+        if await self._next() != "yes":
+            self._out.line("nothing was removed: that was not the answer")
+            return
+        self._say(f"clean {clean_line(line)}" for line in await cleaning.clean())
 
     async def _reload(self) -> None:
         """Show what the edited file would change, and adopt it when the next line is `yes`."""

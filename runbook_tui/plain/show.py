@@ -8,7 +8,7 @@ from runbook_tui.core.applies import NOT_HERE, applying, not_for
 from runbook_tui.core.awaited import awaited
 from runbook_tui.core.gates import all_reopened, reopened
 from runbook_tui.core.markdown.drift import Drift
-from runbook_tui.core.model import ActionKind, HoldCode
+from runbook_tui.core.model import ActionKind, HoldCode, HostName
 from runbook_tui.core.proposal import YES
 from runbook_tui.core.run import SETTLED, Status
 from runbook_tui.core.text import clean, clean_line
@@ -71,6 +71,19 @@ def opening(state: RunState, drift: Mapping[str, Drift]) -> list[str]:
 def returned(sections: Iterable[Section]) -> list[str]:
     """Give what is said of a return, one line each, its section's heading in front."""
     return [f"{section.heading.lower()}: {line}" for section in sections for line in section.lines]
+
+
+def cleaning(planned: Mapping[HostName, tuple[str, ...]]) -> list[str]:
+    """Give what would be removed from the hosts, and how that is answered."""
+    lines = [
+        f"clean {clean_line(name)}: {len(attempts)} folder{'' if len(attempts) == 1 else 's'} of this run's commands"
+        for name, attempts in planned.items()
+    ]
+    return [
+        *lines,
+        "clean: all that they hold is in this run's record; the hosts cannot be asked about it any more",
+        "asks: type yes to remove them; any other line does not",
+    ]
 
 
 def _drifted(state: RunState, drift: Mapping[str, Drift]) -> list[str]:

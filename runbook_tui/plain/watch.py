@@ -89,6 +89,8 @@ class Watch:
         self._reopened = set(found)
         if state.closed and not self._closed:
             self._out.line("every step is settled; the run is closed")
+            if not self._engine.cleaning.refusal():
+                self._out.line("clean removes what its commands left on the hosts")
         self._closed = state.closed
         if self._engine.trouble != self._trouble:
             self._trouble = self._engine.trouble

@@ -31,6 +31,7 @@ class Word(StrEnum):
     CHECKS = "checks"
     SECRET = "secret"  # noqa: S105 -- a verb
     EXPORT = "export"
+    CLEAN = "clean"
     STATUS = "status"
     HELP = "help"
     QUIT = "quit"
@@ -39,7 +40,10 @@ class Word(StrEnum):
 AT_ONCE = frozenset({Word.STOP, Word.STATUS, Word.CHECKS, Word.NOTE, Word.HELP})
 """What acts while an action runs; every other line waits until it has ended."""
 
-ASKING = frozenset({Word.CONFIRM, Word.RETRY, Word.EDIT, Word.UNDO, Word.ROLLBACK, Word.RELOAD, Word.RECHECK})
+ASKING = frozenset({
+    Word.CONFIRM, Word.RETRY, Word.EDIT, Word.UNDO, Word.ROLLBACK, Word.RELOAD, Word.RECHECK,
+    Word.CLEAN,
+})  # fmt: skip
 """What prints a confirmation and takes the next line as its answer."""
 
 LOOKING = frozenset({
@@ -75,6 +79,7 @@ USAGE = {
     Word.CHECKS: ("checks [NAME]", "the live checks; one with all that is known of it, and it looks now"),
     Word.SECRET: ("secret [NAME]", "type the passwords that are missing, or this one; a silent keyring is asked again"),
     Word.EXPORT: ("export md|json FILE", "write the transcript"),
+    Word.CLEAN: ("clean", "remove from the hosts what the closed run's commands left there; shows what, then asks"),
     Word.STATUS: ("status", "where the run stands, and the text of the current step"),
     Word.HELP: ("help", "this list"),
     Word.QUIT: ("quit", "pause the run and leave"),
@@ -82,7 +87,7 @@ USAGE = {
 """How each verb is written, and what it does."""
 
 _ALONE = frozenset({
-    Word.CONFIRM, Word.RETRY, Word.UNDO, Word.RELOAD, Word.RECHECK, Word.ACCEPT, Word.HOSTS, Word.STATUS,
+    Word.CONFIRM, Word.RETRY, Word.UNDO, Word.RELOAD, Word.RECHECK, Word.ACCEPT, Word.HOSTS, Word.CLEAN, Word.STATUS,
     Word.HELP, Word.QUIT,
 })  # fmt: skip
 _WITH_TEXT = frozenset({

@@ -97,6 +97,16 @@ class Fed(StrEnum):
     REFUSED = "refused"  # it was told that there is none
 
 
+class Cleaned(StrEnum):
+    """What became of a job's folder that was to be removed."""
+
+    REMOVED = "removed"
+    GONE = "gone"  # it was not there
+    RUNS = "runs"  # its processes live: nothing was touched
+    FENCE = "fence"  # it keeps a job that never started from starting late: nothing was touched
+    LEFT = "left"  # something is in it that no job makes
+
+
 STDIN = "secret"
 """The place of a job's standard input, for a value that nobody may see."""
 
@@ -213,6 +223,13 @@ class Jobs(Protocol):
 
     async def fence(self, job: JobId) -> Stand:
         """Make sure that it never starts if it has not yet, and say how it stands.
+
+        Raises:
+            HostError: the host cannot be asked.
+        """
+
+    async def clean(self, job: JobId) -> Cleaned:
+        """Remove the folder of a job that has ended, and the run's mark: the host knows nothing of either then.
 
         Raises:
             HostError: the host cannot be asked.

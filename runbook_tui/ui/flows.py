@@ -17,6 +17,7 @@ from runbook_tui.engine.returned import returned, wants_a_look
 from runbook_tui.engine.rolling import plan_rollback, roll_back
 from runbook_tui.saving import write_new
 from runbook_tui.ui import describe
+from runbook_tui.ui.screens.clean import CleanScreen
 from runbook_tui.ui.screens.confirm import ConfirmScreen
 from runbook_tui.ui.screens.dialogs import BusyScreen, ErrorScreen, MessageScreen, ReasonScreen
 from runbook_tui.ui.screens.edit import EditScreen
@@ -234,6 +235,19 @@ class Flows:
         if await self.ask(ReloadScreen(planned, self._app.rhythm)) is not None:
             await self._engine.reload(planned)
             self._app.say("The edited runbook is adopted.")
+
+    async def clean(self) -> None:
+        """Show what would be removed from the hosts of the finished run; remove it after a `y`, and say what was."""
+        if not await self._consented():
+            return
+        cleaning = self._engine.cleaning
+        if why := cleaning.refusal():
+            raise Refused(why)
+        if await self.ask(CleanScreen(cleaning.plan(), self._app.rhythm)) is None:
+            return
+        told = await self._patiently(cleaning.clean(), Content("The hosts are asked to remove the folders."))
+        if told is not None:
+            await self.ask(MessageScreen("Cleaned up", Content("\n").join(map(untrusted_line, told))))
 
     async def _aside(self) -> None:
         """Wait until what runs has ended, and let other flows run meanwhile; they end before this one goes on."""

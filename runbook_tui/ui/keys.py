@@ -49,6 +49,8 @@ KEYS = (
     Key("secrets", "S", "S", "Secrets…",
         "Asks for the passwords that are missing, for this sitting. Asks a silent or locked keyring again."),
     Key("transcript", "t", "t", "Transcript…", "Writes the transcript to a file."),
+    Key("clean", "D", "D", "Clean up…",
+        "Removes from the hosts what the closed run's commands left there. Shows what, and asks."),
     Key("help", "question_mark", "?", "Help", "This page.", footer=9),
     Key("pause", "q", "q", "Pause", "Leaves the run so that it can be resumed. Asks when something runs.", footer=10),
 )  # fmt: skip

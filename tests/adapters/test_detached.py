@@ -17,7 +17,7 @@ from runbook_tui.adapters.local import LocalShell
 from runbook_tui.core.errors import HostError
 from runbook_tui.core.model import LOCAL, Host
 from runbook_tui.engine.detached import DetachedJob, NotRunError
-from runbook_tui.ports import Ended, JobId, Stand, Standing
+from runbook_tui.ports import Cleaned, Ended, JobId, Stand, Standing
 from tests.adapters.conftest import ssh_shell
 from tests.support.bench import eventually
 from tests.support.cutter import cutter
@@ -341,3 +341,42 @@ async def test_hundreds_of_cuts(server: Sshd, operator: KeyPair, tmp_path: Path)
     outcomes, made = await many_cuts(server, operator, tmp_path, 150)
     print(f"{made} cuts: {outcomes}")  # noqa: T201 -- for the record of a run with -s
     assert set(outcomes) <= {"ended", "not run"}
+
+
+async def test_a_folder_is_removed_only_once_its_job_has_ended(shell: Shell, job: JobId, jobs: Path) -> None:
+    """What runs stays; what has ended goes with the run's mark, so that it is never taken for not run later."""
+    script = f"until test -e $HOME/{job.attempt}; do sleep 0.05; done"
+    following = await shell.jobs.launch(job, script, lambda _: None)
+    assert await shell.jobs.clean(job) is Cleaned.RUNS
+    assert (jobs / f"run-{job.run}").exists()
+    (jobs.parents[3] / job.attempt).touch()
+    assert (await ended(following)).exit == 0
+    assert await shell.jobs.clean(job) is Cleaned.REMOVED
+    assert not (jobs / job.attempt).exists()
+    assert not (jobs / f"run-{job.run}").exists()
+    assert await shell.jobs.clean(job) is Cleaned.GONE
+    assert (await shell.jobs.fence(job)).standing is Standing.AMNESIA
+
+
+async def test_a_folder_that_keeps_a_job_from_starting_stays(shell: Shell, job: JobId, jobs: Path) -> None:
+    """Without the fence a start that comes late would run."""
+    await shell.jobs.claim(job)
+    await shell.jobs.fence(job)
+    assert await shell.jobs.clean(job) is Cleaned.FENCE
+    assert (await shell.jobs.launch(job, "true", lambda _: None)).stand.standing is Standing.FENCED
+    assert (jobs / f"run-{job.run}").exists()
+
+
+async def test_what_no_job_makes_is_not_removed(shell: Shell, job: JobId, jobs: Path, tmp_path: Path) -> None:
+    """A file of somebody else, and what links lead to, stay where they are."""
+    await ended(await shell.jobs.launch(job, "true", lambda _: None))
+    folder, other = jobs / job.attempt, tmp_path / "other"
+    other.mkdir()
+    (other / "pipe").write_text("mine")
+    (folder / "secret").symlink_to(other)
+    (folder / "keep me").write_text("mine")
+    assert await shell.jobs.clean(job) is Cleaned.LEFT
+    assert (folder / "keep me").read_text() == (other / "pipe").read_text() == "mine"
+    (folder / "keep me").unlink()
+    (folder / "secret").unlink()
+    assert await shell.jobs.clean(job) is Cleaned.REMOVED

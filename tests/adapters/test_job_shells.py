@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_tui.adapters import job_text, stub
-from runbook_tui.adapters.job_text import claim_call, end_call, fence_call, follow_call, launch_call
+from runbook_tui.adapters.job_text import claim_call, clean_call, end_call, fence_call, follow_call, launch_call
 from runbook_tui.adapters.stub import Answer
 from runbook_tui.ports import JobId, Standing
 from tests.support.jobcalls import Place, told
@@ -67,6 +67,8 @@ def test_every_kind_of_sh_keeps_the_job_protocol(tmp_path: Path, system: str, sh
         finally:
             follower.kill()
     assert place.ask(follow_call(loop, 0, sh=sh)).text.startswith("done 143 ")
+    assert [place.ask(clean_call(each, sh=sh)).text for each in (loop, fenced, loop)] == ["removed", "fence", "gone"]
+    assert place.ask(fence_call(JobId(loop.run, "never-was"), sh=sh)).text == "amnesia"
 
     call = launch_call(cut, "echo x >>effect; echo y", sh=sh)
     assert told(call, place.start(call), call.payload[:-4]).answer is Answer.TRUNCATED

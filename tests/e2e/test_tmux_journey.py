@@ -125,7 +125,8 @@ def test_killed_and_opened_again_in_a_terminal(night: Night, open_terminal: obje
     terminal.exit_code()
     again: Terminal = open_terminal("resume", "slow")
     again.wait_for("unknown")
-    again.press_until("y", "1.1", "running", gone="What starts now")
+    again.press_until("y", "it was found there and runs on", gone="What starts now")
+    again.press_until("Escape", "1.1", "running", gone="Coming back")
     (night.old.home / "go").touch()
     again.wait_for("1/1 steps done", "over")
     assert (night.old.home / "effects").read_text().count("\n") == 1

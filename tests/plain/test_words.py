@@ -50,8 +50,8 @@ def test_only_five_verbs_act_while_an_action_runs() -> None:
 
 
 def test_the_verbs_that_ask_are_those_that_run_something() -> None:
-    """Whatever runs something asks first."""
-    asking = {"confirm", "retry", "edit", "undo", "rollback", "reload", "recheck"}
+    """Whatever runs or removes something asks first."""
+    asking = {"confirm", "retry", "edit", "undo", "rollback", "reload", "recheck", "clean"}
     assert {word for word in Word if asks(f" {word} x")} == asking
 
 

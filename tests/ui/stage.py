@@ -23,6 +23,7 @@ from runbook_tui.engine import Engine, Opening
 from runbook_tui.ports import (
     NOTHING,
     CheckState,
+    Cleaned,
     Ended,
     ExpectedKeys,
     Fed,
@@ -167,6 +168,10 @@ class FarJobs:
         """Say how it stands: what was begun here was begun whole."""
         await self.far.connect()
         return Stand(Standing.RUNNING if job in self.far.detached else Standing.FENCED)
+
+    async def clean(self, job: JobId) -> Cleaned:
+        """Forget it."""
+        return Cleaned.REMOVED if self.far.detached.pop(job, None) is not None else Cleaned.GONE
 
     async def signal(self, job: JobId, signal: str) -> int:
         """Signal it."""

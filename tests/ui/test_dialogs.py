@@ -15,6 +15,7 @@ from runbook_tui.core.errors import HostError, Refused
 from runbook_tui.core.events import Settlement
 from runbook_tui.core.model import LOCAL, Host
 from runbook_tui.ports import Ended, HostKey, KeyRefusal, KeyVerdict, Owner
+from runbook_tui.ui.screens.clean import CleanScreen
 from runbook_tui.ui.screens.confirm import ConfirmScreen
 from runbook_tui.ui.screens.dialogs import ErrorScreen, MessageScreen, ReasonScreen
 from runbook_tui.ui.screens.edit import EditScreen
@@ -350,3 +351,23 @@ async def test_a_lock_is_taken_over_only_by_the_hosts_typed_name(stage: Stage, c
         ]
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, HostsScreen) and "bob@laptop" not in shown(app))
+
+
+async def test_cleaning_up_names_the_hosts_and_wants_a_y(tmp_path: Path, clock: HeldClock) -> None:
+    """Refused with the reason while the run is open; then the dialog names each host, and what became of it is said."""
+    made = book(("One", (step("1.1", "Look", action("one", "Look", host=NEW)),)))
+    async with open_stage(tmp_path, clock, made) as stage:
+        app = an_app(stage.engine, clock)
+        async with app.run_test(size=SIZE, notifications=True) as pilot:
+            await until(lambda: app.main.drawn and not app.flows.busy)
+            await pilot.press("D")
+            await until(lambda: "Clean up is refused: the run is not closed" in shown(app))
+            await stage.run("one")
+            await until(lambda: not app.main.refused()["clean"])
+            await pilot.press("D")
+            await opened(app, CleanScreen)
+            await until(lambda: "new  1 folder of this run" in shown(app))
+            await agree(app, clock, pilot)
+            await opened(app, MessageScreen)
+            await until(lambda: "new: 1 folder removed" in shown(app))
+            assert stage.events(ev.JobsRemoved)[0].host == "new"

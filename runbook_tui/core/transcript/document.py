@@ -138,6 +138,8 @@ def _turn(record: ev.Record) -> Mapping[str, Any] | None:
             detail = operator
         case ev.Suspended() | ev.ClockSet() as e:
             detail = told(e)
+        case ev.JobsRemoved() as e:
+            detail = "; ".join([f"{e.host}: {len(e.attempts)} removed", *(f"kept {each}" for each in e.kept)])
         case ev.RunbookReloaded(sha256=sha256):
             detail = sha256
         case ev.Reopened(by=by):

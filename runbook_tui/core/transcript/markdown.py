@@ -10,7 +10,7 @@ from runbook_tui.core.machine_time import told
 from runbook_tui.core.seal import SIGNATURE_CHECK, SUMS_CHECK
 from runbook_tui.core.transcript.deeds import action_lines
 from runbook_tui.core.transcript.output import stored
-from runbook_tui.core.transcript.spelling import code, moment, plain, quoted
+from runbook_tui.core.transcript.spelling import code, counted, moment, plain, quoted
 from runbook_tui.core.transcript.standing import gaps, standing
 from runbook_tui.core.verbs import progress
 
@@ -156,6 +156,10 @@ def _whole_run(event: ev.Event, sha256: str) -> str:
             return f"resumed by {plain(e.operator)} at {plain(e.workstation)}{_file_now(sha256, e.runbook_sha256)}"
         case ev.Suspended() | ev.ClockSet() as e:
             return f"**{told(e)}**"
+        case ev.JobsRemoved() as e:
+            kept = "".join(f"; kept {plain(each)}" for each in e.kept)
+            gone = f"{counted(len(e.attempts), 'folder')} of this run removed from {plain(e.host)} by {plain(e.by)}"
+            return f"{gone}: what it knew of those commands is here alone{kept}"
         case ev.RunbookReloaded() as e:
             who = f" by {plain(e.by)}" if e.by else ""
             return f"the edited runbook was adopted{who}, sha256 {code(e.sha256)}; what was confirmed before stayed"

@@ -74,6 +74,7 @@ class MainScreen(Panes):
         self._statuses: dict[str, Status] = {}
         self._reopened = set(all_reopened(engine.state))
         self._gaps = len(engine.state.gaps)
+        self._closed = engine.state.closed
         self.drawn = 0
 
     def compose(self) -> ComposeResult:
@@ -166,6 +167,9 @@ class MainScreen(Panes):
         for gap in state.gaps[self._gaps :]:
             self.own.alert(f"{gap.text[:1].upper()}{gap.text[1:]}.")
         self._gaps = len(state.gaps)
+        if state.closed and not self._closed and not self._engine.cleaning.refusal():
+            self.own.say("Every step is settled; the run is closed. D removes what its commands left on the hosts.")
+        self._closed = state.closed
         found = all_reopened(state)
         before, self._reopened = self._reopened, set(found)
         for (action, gate), reading in found.items():
@@ -258,6 +262,7 @@ class MainScreen(Panes):
         here = self.spot
         reasons: Mapping[Verb, str] = self._engine.allowed(here.action.id if here and here.action else "")
         found = {key.id: reasons[key.verb] if key.verb else "" for key in self.keys}
+        found["clean"] = self._engine.cleaning.refusal()
         if self.shown_attempt() is None:
             found["output"] = "nothing has run yet, so there is no output"
         return found
@@ -303,6 +308,8 @@ class MainScreen(Panes):
                 flows.start(flows.note(here.action if here else None))
             case "reload":
                 flows.start(flows.reload())
+            case "clean":
+                flows.start(flows.clean())
             case "transcript":
                 flows.start(flows.export())
             case "goto":
