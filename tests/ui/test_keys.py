@@ -80,7 +80,7 @@ async def test_refused_keys_say_why_and_change_nothing(stage: Stage, clock: Held
 
 
 def test_the_table_has_every_key_of_the_architecture() -> None:
-    """All twenty, and those for passwords and for cleaning up, each with an id of its own, so that a keymap moves it."""
+    """All twenty, and those for passwords and for cleaning up, each with its own id, so that a keymap moves it."""
     assert {k.shown for k in KEYS} == set("casblkwhreumnxgovt?qSD")
     assert len(BY_ID) == len(KEYS) + len(REHEARSAL_KEYS)
 
