@@ -74,7 +74,7 @@ class MainScreen(Panes):
         self._statuses: dict[str, Status] = {}
         self._reopened = set(all_reopened(engine.state))
         self._gaps = len(engine.state.gaps)
-        self._closed = engine.state.closed
+        self._told_closed = engine.state.closed
         self.drawn = 0
 
     def compose(self) -> ComposeResult:
@@ -167,9 +167,9 @@ class MainScreen(Panes):
         for gap in state.gaps[self._gaps :]:
             self.own.alert(f"{gap.text[:1].upper()}{gap.text[1:]}.")
         self._gaps = len(state.gaps)
-        if state.closed and not self._closed and not self._engine.cleaning.refusal():
+        if state.closed and not self._told_closed and not self._engine.cleaning.refusal():
             self.own.say("Every step is settled; the run is closed. D removes what its commands left on the hosts.")
-        self._closed = state.closed
+        self._told_closed = state.closed
         found = all_reopened(state)
         before, self._reopened = self._reopened, set(found)
         for (action, gate), reading in found.items():
