@@ -51,7 +51,8 @@ class Machines:
 
 def bench_of(folder: Path, two: TwoHosts, *actions: Action, hosts: Mapping[HostName, Host] | None = None) -> Bench:
     """Make a bench whose hosts are the two servers, without live checks."""
-    book = replace(a_runbook(*actions), hosts=hosts or two.hosts)
+    # The title is the test's own: a run that is left open keeps its lock on the servers, which other tests share.
+    book = replace(a_runbook(*actions), title=folder.name, hosts=hosts or two.hosts)
     return Bench(book, folder / "state", shells=two.shells, make_probes=lambda _: {})
 
 
