@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.lab
 
-KILLS = int(os.environ.get("MAILRUNBOOK_TEST_KILLS", "100"))
+KILLS = int(os.environ.get("MAILRUNBOOK_TEST_KILLS", "20"))
 """How often the program is killed."""
 
 
