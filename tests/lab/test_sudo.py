@@ -78,7 +78,7 @@ class Far:
         def shells(host: Host, pin: HostKey | None) -> Shell:
             return ssh_shell(self.files, host.ssh, pin)
 
-        return Bench(replace(runbook, hosts=hosts), tmp_path / "state", shells=shells, asker=typist)
+        return Bench(replace(runbook, hosts=hosts, title=tmp_path.name), tmp_path / "state", shells=shells, asker=typist)
 
 
 @pytest.fixture(scope="module")

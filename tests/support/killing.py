@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 PATIENCE = 120.0
 
 
-def book(steps: int) -> str:
+def book(steps: int, name: str) -> str:
     """A runbook of so many steps for `old`, each of which appends one line of its own to one file."""
-    head = "---\nrunbook:\n  version: 1\n  hosts:\n    old: {ssh: old.test}\n---\n# Counted\n\n## Phase\n\n"
-    return head + "".join(
+    head = "---\nrunbook:\n  version: 1\n  hosts:\n    old: {ssh: old.test}\n---\n# Counted @NAME@\n\n## Phase\n\n"
+    return head.replace("@NAME@", name) + "".join(
         f"### Step {n} <!-- step: #s{n} -->\n\n``` sh {{.run host=old}}\n"
         f"echo s{n} >> ~/effects; i=0\nwhile [ $i -lt 5 ]; do i=$((i+1)); echo line $i; sleep 0.02; done\n```\n\n"
         for n in range(1, steps + 1)
@@ -41,7 +41,7 @@ class Killed:
         self.kills = 0
         self.sessions = 0
         self.text = night.state.parent / f"{name}.md"
-        self.text.write_text(book(steps))
+        self.text.write_text(book(steps, name))
         self.told = {f"s{n}": "todo" for n in range(1, steps + 1)}
 
     @property
