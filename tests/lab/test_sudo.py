@@ -72,13 +72,13 @@ class Far:
 
     def bench(self, tmp_path: Path, user: str, text: str, typist: Typist) -> Bench:
         """Make a run of one step for this user."""
-        runbook = a_runbook(an_action("a", text, host=OLD))
         hosts = {OLD: Host(OLD, f"{user}.test")}
+        runbook = replace(a_runbook(an_action("a", text, host=OLD)), hosts=hosts, title=tmp_path.name)
 
         def shells(host: Host, pin: HostKey | None) -> Shell:
             return ssh_shell(self.files, host.ssh, pin)
 
-        return Bench(replace(runbook, hosts=hosts, title=tmp_path.name), tmp_path / "state", shells=shells, asker=typist)
+        return Bench(runbook, tmp_path / "state", shells=shells, asker=typist)
 
 
 @pytest.fixture(scope="module")

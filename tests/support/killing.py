@@ -22,8 +22,8 @@ PATIENCE = 120.0
 
 def book(steps: int, name: str) -> str:
     """A runbook of so many steps for `old`, each of which appends one line of its own to one file."""
-    head = "---\nrunbook:\n  version: 1\n  hosts:\n    old: {ssh: old.test}\n---\n# Counted @NAME@\n\n## Phase\n\n"
-    return head.replace("@NAME@", name) + "".join(
+    front = "---\nrunbook:\n  version: 1\n  hosts:\n    old: {ssh: old.test}\n---\n"
+    return f"{front}# Counted {name}\n\n## Phase\n\n" + "".join(
         f"### Step {n} <!-- step: #s{n} -->\n\n``` sh {{.run host=old}}\n"
         f"echo s{n} >> ~/effects; i=0\nwhile [ $i -lt 5 ]; do i=$((i+1)); echo line $i; sleep 0.02; done\n```\n\n"
         for n in range(1, steps + 1)

@@ -148,10 +148,10 @@ def _converse(call: Call, secure: ssl.SSLSocket, given: Options) -> int:
     while not call.hung_up():
         ready, _, _ = select.select([secure.fileno(), *([typing] if reading else [])], [], [], 1)
         if secure.fileno() in ready or secure.pending():
-            said = secure.recv(65536)
-            if not said:
+            said = _heard(secure)
+            if said == b"":
                 return 0
-            call.stdout.write(said.decode("utf-8", "surrogateescape"))
+            call.stdout.write((said or b"").decode("utf-8", "surrogateescape"))
             call.stdout.flush()
         if typing in ready:
             typed = os.read(typing, 65536)
@@ -161,3 +161,15 @@ def _converse(call: Call, secure: ssl.SSLSocket, given: Options) -> int:
                     return 0
             secure.sendall(typed.replace(b"\n", b"\r\n") if "crlf" in given.flags else typed)
     return 1
+
+
+def _heard(secure: ssl.SSLSocket) -> bytes | None:
+    """Give what the server said, empty at its end. None: only the protocol's own came, as TLS 1.3's session tickets."""
+    patience = secure.gettimeout()
+    secure.setblocking(False)
+    try:
+        return secure.recv(65536)
+    except ssl.SSLWantReadError:
+        return None
+    finally:
+        secure.settimeout(patience)
