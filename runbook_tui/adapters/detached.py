@@ -19,6 +19,7 @@ from runbook_tui.adapters.job_text import (
 from runbook_tui.adapters.stream import answer_of
 from runbook_tui.adapters.stub import Answer
 from runbook_tui.core.errors import HostError
+from runbook_tui.core.preflight import size
 from runbook_tui.ports import NOTHING, Ask, Cleaned, Fed, LinkLostError, OutcomeUnknownError, Owner, Stand, Standing
 
 if TYPE_CHECKING:
@@ -68,20 +69,26 @@ class DetachedJobs:
         *,
         needs: Needs = NOTHING,
         asked: Callable[[Ask], None] | None = None,
+        warned: Callable[[str], None] | None = None,
     ) -> Followed:
         """Start the job, and follow it; see `ports.Jobs`."""
         try:
             call = launch_call(job, script, stdin, fed=needs.fed, sudo=needs.sudo, sh=self._sh)
         except ValueError as error:
             raise HostError(f"{self._who} cannot run this: {error}.") from None
-        return await self._followed(call, Frames(0, sink, asked))
+        return await self._followed(call, Frames(0, sink, asked, warned))
 
     async def follow(
-        self, job: JobId, offset: int, sink: Callable[[bytes], None], asked: Callable[[Ask], None] | None = None
+        self,
+        job: JobId,
+        offset: int,
+        sink: Callable[[bytes], None],
+        asked: Callable[[Ask], None] | None = None,
+        warned: Callable[[str], None] | None = None,
     ) -> Followed:
         """Follow it from this byte on; see `ports.Jobs`."""
         try:
-            return await self._followed(follow_call(job, offset, sh=self._sh), Frames(offset, sink, asked))
+            return await self._followed(follow_call(job, offset, sh=self._sh), Frames(offset, sink, asked, warned))
         except OutcomeUnknownError as error:
             raise HostError(f"{self._who} does not answer.", str(error)) from None
 
@@ -163,11 +170,17 @@ class Frames:
     """Takes a follower's bytes apart; what is out of order ends the look, and the next begins where this one stood."""
 
     def __init__(
-        self, offset: int, sink: Callable[[bytes], None], asked: Callable[[Ask], None] | None = None
+        self,
+        offset: int,
+        sink: Callable[[bytes], None],
+        asked: Callable[[Ask], None] | None = None,
+        warned: Callable[[str], None] | None = None,
     ) -> None:
         self._offset = offset
         self._sink = sink
         self._asked = asked
+        self._warned = warned
+        self._full: set[str] = set()
         self._head = bytearray()
         self._due = 0
         self._question = 0
@@ -203,6 +216,15 @@ class Frames:
         if self._asked is not None:
             self._asked(ask)
 
+    def _tell_of_space(self, kib: int, mount: str) -> None:
+        if mount not in self._full:
+            self._full.add(mount)
+            self._warn(f"only {size(kib)} are free on {mount} over there")
+
+    def _warn(self, text: str) -> None:
+        if self._warned is not None:
+            self._warned(text)
+
     def _first_line(self, view: memoryview) -> int:
         end = bytes(view[:HEAD_LIMIT]).find(b"\n")
         taken = len(view[:HEAD_LIMIT]) if end < 0 else end + 1
@@ -226,6 +248,10 @@ class Frames:
                 self.last = stand_of(line[2:])
             except HostError as error:
                 self.wrong = error.title
+        elif found := re.fullmatch(r"W space (-?\d{1,18}) (\S+)", line):
+            self._tell_of_space(int(found[1]), found[2])
+        elif line == "W orphan":
+            self._warn("its supervisor over there is gone: it runs on, but its exit status will not be known")
         elif not re.fullmatch(r"H \d+", line):
             self.wrong = f"the far side sent {line[:60]!r} instead of output"
 

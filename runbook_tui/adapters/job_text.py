@@ -15,7 +15,8 @@ host (PROMISES.md 3.7): `MARK OPERATOR@WORKSTATION SINCE`. `taken-BOOK` has a li
 
 The supervisor `run` outlives the connection. A program answers with the job's stand in words; `follow` then sends
 what `out` has from an offset on, in frames: `D OFFSET LENGTH\n` and that many bytes, `H SIZE\n` while nothing
-comes, `A NUMBER LENGTH\n` and that many bytes for a question of sudo, and last `X STAND\n`.
+comes, `A NUMBER LENGTH\n` and that many bytes for a question of sudo, `W space KIB MOUNT\n` while a disk is nearly
+full, `W orphan\n` once nobody is left to record the job's end, and last `X STAND\n`.
 """
 
 from __future__ import annotations
@@ -162,7 +163,11 @@ fi
 # The stand is taken before the size: what was written before the end is never left out. A job that was started just now
 # and whose folder is gone already may have removed it itself: that it did not run would be wrong.
 _FOLLOW = (
-    r"""off=@OFF@; k=0; q=0; a=0
+    r"""off=@OFF@; k=0; q=0; a=0; w=
+low() {
+df -Pk "$j" /var 2>/dev/null |
+awk 'NR > 1 && $4 ~ /^-?[0-9]+$/ && $4 < 65536 && length($6) < 90 { print "W space", $4, $6; exit }'
+}
 s=$(stand)
 if [ "${won:-}" ]; then case $s in claimed|absent|amnesia) s=vanished ;; esac; fi
 say started "$s"
@@ -173,6 +178,7 @@ while :; do
 [ ! -f "$j/out" ] || n=$(($(wc -c <"$j/out")))
 set -- $s
 if [ "$1" = done ]; then [ "$n" -le "$3" ] || n=$3; fi
+if [ "$1$w" = orphan ]; then echo "W orphan"; w=1; fi
 if [ "$n" -gt "$off" ]; then
 c=$((n-off)); [ "$c" -le 262144 ] || c=262144
 echo "D $off $c"
@@ -185,6 +191,7 @@ case $k in 1|2|3) p=0.01 ;; 4|5|6) p=0.04 ;; 7|8|9|10|11|12) p=0.1 ;; *) p=0.2 ;
 sleep $p 2>/dev/null || sleep 1
 [ $((k%25)) -ne 0 ] || echo "H $n"
 fi
+[ $((q%25)) -ne 5 ] || low
 q=$((q+1))
 if [ -f "$j/rc" ] || [ -d "$j/fence" ] || [ $((q%8)) -eq 0 ] || [ "$1" = starting ]; then s=$(stand); fi
 done

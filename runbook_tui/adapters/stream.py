@@ -173,6 +173,11 @@ class StreamJob:
         """The process group over there."""
         return self._pgid
 
+    @property
+    def noise(self) -> str:
+        """What the login shell said by itself; see `ports.Job`."""
+        return self._stream.noise
+
     async def wait(self) -> Ended:
         """Wait for the end; see `ports.Job`."""
         return await asyncio.shield(self._stream.done)

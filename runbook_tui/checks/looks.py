@@ -64,6 +64,11 @@ class HeldJob:
         """The process group over there."""
         return self._job.pgid
 
+    @property
+    def noise(self) -> str:
+        """What the login shell said by itself."""
+        return self._job.noise
+
     async def wait(self) -> Ended:
         """Wait for the end."""
         ended = await self._job.wait()

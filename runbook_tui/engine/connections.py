@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class HostView:
     """A host as it stands now.
 
-    `problem` is the last failure's sentence, `refusal` the key it was refused for; `held` says who else has its lock.
+    `problem` is the last failure's sentence, `refusal` the key it was refused for; `held` says who else has its lock;
+    `found` is what its preflight found, a summary first.
     """
 
     name: HostName
@@ -32,6 +33,7 @@ class HostView:
     problem: str = ""
     refusal: KeyRefusal | None = None
     held: str = ""
+    found: tuple[str, ...] = ()
 
 
 class Connections:

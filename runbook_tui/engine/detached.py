@@ -66,6 +66,7 @@ class DetachedJob:
         *,
         told: Callable[[], None],
         asked: Callable[[Ask], None] | None = None,
+        warned: Callable[[str], None] | None = None,
         offset: int = 0,
     ) -> None:
         self._job = job
@@ -74,6 +75,7 @@ class DetachedJob:
         self._clock = clock
         self._told = told
         self._asked = asked
+        self._warned = warned
         self.offset = offset
         self.resumed_at = offset
         self.pgid = 0
@@ -111,7 +113,9 @@ class DetachedJob:
         """
         try:
             jobs = self._shell().jobs
-            following = await jobs.launch(self._job, script, self._take, stdin, needs=needs, asked=self._asked)
+            following = await jobs.launch(
+                self._job, script, self._take, stdin, needs=needs, asked=self._asked, warned=self._warned
+            )
         except OutcomeUnknownError as unknown:
             self.losses += 1
             await self._find(f"the link was lost: {unknown}", acknowledged=False)
@@ -224,7 +228,7 @@ class DetachedJob:
             if stand.standing is Standing.FENCED:
                 raise NotRunError("the host had not started it, and was kept from starting it later")
         self.resumed_at = self.offset  # what comes from here on may come before the answer is read to its end
-        following = await jobs.follow(self._job, self.offset, self._take, self._asked)
+        following = await jobs.follow(self._job, self.offset, self._take, self._asked, self._warned)
         never = following.stand.standing is Standing.CLAIMED and not acknowledged
         if never or following.stand.standing is Standing.FENCED:
             following.close()

@@ -25,6 +25,7 @@ from runbook_tui.engine.host_clocks import HostClocks
 from runbook_tui.engine.live import LiveChecks
 from runbook_tui.engine.locks import HostLocks, holder
 from runbook_tui.engine.logins import Logins
+from runbook_tui.engine.preflight import Preflight
 from runbook_tui.engine.proposing import Proposer
 from runbook_tui.engine.rebinding import Rebinding
 from runbook_tui.engine.recorder import Recorder
@@ -110,6 +111,7 @@ class Engine:
         self._rebinding = Rebinding(self._recorder, self._connections)
         self.secrets = RunSecrets(self._recorder, secrets, opening.operator)
         self._proposer = Proposer(self._connections, clock, self.secrets)
+        self._preflight = Preflight(self._recorder, self._connections, clock)
         clocks = HostClocks(self._recorder, self._connections, clock, lambda: self.consented)
         self._waits = Waits(self._recorder, clock, self._close_when_settled, lambda: self._live.watch, clocks)
         self.logins = logins or Logins()
@@ -214,9 +216,12 @@ class Engine:
         """Give every host of the run as it stands now."""
         held = {name: holder(owner) for name in self.state.hosts if (owner := self._locks.other(name)) is not None}
         return [
-            replace(view, problem=self.redact(view.problem), held=self.redact(held.get(view.name, "")))
+            replace(
+                view, problem=self.redact(view.problem), held=self.redact(held.get(view.name, "")),
+                found=tuple(map(self.redact, self._preflight.found(view.name))),
+            )
             for view in self._connections.views()
-        ]
+        ]  # fmt: skip
 
     def checks(self) -> list[CheckView]:
         """Give every live check as it stands now."""
@@ -242,9 +247,7 @@ class Engine:
 
     def consent_lines(self) -> list[str]:
         """Give what would be contacted and asked without a further question; empty: nothing needs asking."""
-        asked = self._proposer.consent_lines(self.state) + self._witnessing.consent_lines(self.state)
-        asked += HostClocks.consent_lines(self.state)
-        return asked + self._live.watch.consent_lines()
+        return self._asked_of_hosts(self.state) + self._live.watch.consent_lines()
 
     async def consent(self) -> None:
         """Record the operator's agreement to `consent_lines()` and start the live checks."""
@@ -294,6 +297,9 @@ class Engine:
         self._refuse_telling(edited or "")
         proposal = await self._proposer.propose(self.state, action_id, verb, edited)
         self._refuse_telling(proposal.command)
+        if proposal.host is not None:
+            await self._preflight.look(proposal.host)
+            proposal = replace(proposal, warnings=(*self._preflight.first(proposal.host), *proposal.warnings))
         return without_secrets(proposal, self._known)
 
     def plan_reload(self) -> Reload:
@@ -347,6 +353,7 @@ class Engine:
             if (identity.user, identity.name, identity.address, identity.fingerprint) != shown:
                 raise Refused("another machine answers now than the one that was shown", str(identity))
             await self._locks.claim(proposal.host, proposal.attempt)
+            self._preflight.works_on(proposal.host)
             self._require(proposal.action, verb)
             if verb is not Verb.UNDO:
                 self._rebinding.refuse_unseen(proposal.action)
@@ -512,6 +519,7 @@ class Engine:
             if self._carrying.reach_now():
                 return
             raise Refused(f"something is running on {host}; a new connection would lose sight of it")
+        self._preflight.forget(HostName(host))
         await self._connections.reconnect(HostName(host))
 
     async def take_over(self, host: str) -> str:
@@ -608,9 +616,11 @@ class Engine:
     # ---- inside
 
     def _would_ask(self, state: RunState) -> list[str]:
-        asked = self._proposer.consent_lines(state) + self._witnessing.consent_lines(state)
-        asked += HostClocks.consent_lines(state)
-        return asked + self._live.would_ask(state)
+        return self._asked_of_hosts(state) + self._live.would_ask(state)
+
+    def _asked_of_hosts(self, state: RunState) -> list[str]:
+        asked = self._proposer.consent_lines(state) + Preflight.consent_lines(state)
+        return asked + self._witnessing.consent_lines(state) + HostClocks.consent_lines(state)
 
     def _require(self, action_id: str, verb: Verb) -> None:
         if why := self.allowed(action_id)[verb]:

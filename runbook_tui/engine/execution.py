@@ -38,6 +38,9 @@ VERIFY_TIMEOUT = 120.0
 CHECK_TIMEOUT = 600.0
 """Seconds in which the checks of `check=` must turn green when the action has no timeout of its own."""
 
+MUCH_OUTPUT = 64 << 20
+"""Bytes of a command's output from which on the operator is told (PROMISES.md 3.2)."""
+
 AWAITS_CHECK = "waiting for check"
 """The stage in which only the checks of an action have still to turn green."""
 
@@ -86,7 +89,7 @@ class Execution:
         self._told = told
         self._job = DetachedJob(
             run, lambda: shell(order.host), self._heard_bytes, clock, told=self._link_changed,
-            offset=order.raw_offset, asked=self._sudo_asked,
+            offset=order.raw_offset, asked=self._sudo_asked, warned=self._warn,
         )  # fmt: skip
         self._secrets = secrets
         self._feeding = Feeding(self._job, clock, self._output.say)
@@ -102,6 +105,7 @@ class Execution:
         self._timed_out = False
         self._losses_told = 0
         self._was_lost = False
+        self._warned: set[str] = set()
 
     @property
     def elapsed(self) -> float:
@@ -247,6 +251,16 @@ class Execution:
     def _heard_bytes(self, data: bytes) -> None:
         self._heard = self._clock.monotonic()
         self._output.take(data)
+        if self._job.offset >= MUCH_OUTPUT > self._job.offset - len(data):
+            self._warn(f"its output has passed {MUCH_OUTPUT >> 20} MiB, and all of it is kept on {self.host}")
+
+    def _warn(self, text: str) -> None:
+        """Say once, in the pane and in the record, what threatens the command or what will be known of it."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self._output.say(f"warning: {text}")
+            self._note(text)
+            self._told()
 
     async def _wait(self, limit: float | None) -> Ended:
         """Wait for the end; past the limit send TERM once and go on waiting, KILL stays the operator's word."""

@@ -253,6 +253,7 @@ def hosts(views: Iterable[HostView]) -> list[str]:
         lines.append(f"host {name} {view.link}: {clean_line(view.ssh or 'this machine')}")
         if view.identity is not None:
             lines.append(f"host {name} answers as {clean_line(str(view.identity))}")
+        lines += [f"host {name} preflight: {clean_line(found)}" for found in view.found]
         if view.problem:
             lines += [f"host {name} problem: {clean_line(line)}" for line in view.problem.splitlines()]
         if view.held:

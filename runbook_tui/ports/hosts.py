@@ -57,6 +57,10 @@ class Job(Protocol):
     def pgid(self) -> int:
         """The process group over there, as that host's `ps` says."""
 
+    @property
+    def noise(self) -> str:
+        """What the login shell said by itself before the script ran; cut where it is long."""
+
     async def wait(self) -> Ended:
         """Wait for the end. All output has been given to the sink when it returns. Never raises for a lost link."""
 

@@ -169,10 +169,12 @@ class Jobs(Protocol):
         *,
         needs: Needs = NOTHING,
         asked: Callable[[Ask], None] | None = None,
+        warned: Callable[[str], None] | None = None,
     ) -> Following:
         """Start the job, and follow it from its first byte. Started twice, it runs once.
 
-        `asked` is called for every question of sudo that nobody answered yet.
+        `asked` is called for every question of sudo that nobody answered yet, `warned` with a sentence when a disk of
+        the host is nearly full, and when nobody over there is left to record the job's end.
 
         Raises:
             HostError: it was proved that nothing ran.
@@ -180,7 +182,12 @@ class Jobs(Protocol):
         """
 
     async def follow(
-        self, job: JobId, offset: int, sink: Callable[[bytes], None], asked: Callable[[Ask], None] | None = None
+        self,
+        job: JobId,
+        offset: int,
+        sink: Callable[[bytes], None],
+        asked: Callable[[Ask], None] | None = None,
+        warned: Callable[[str], None] | None = None,
     ) -> Following:
         """Follow it from this byte of its output on.
 

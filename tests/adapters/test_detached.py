@@ -139,13 +139,16 @@ async def test_the_supervisor_gone_is_no_end(shell: Shell, job: JobId, jobs: Pat
     go = server.home / f"go-{job.attempt}"
     said: list[bytes] = []
     script = f"echo up; until test -e {go}; do sleep 0.05; done; echo down"
-    following = await shell.jobs.launch(job, script, said.append)
+    warned: list[str] = []
+    following = await shell.jobs.launch(job, script, said.append, warned=warned.append)
     await eventually(lambda: b"up" in b"".join(said))
     os.kill(int((jobs / job.attempt / "meta").read_text().split()[2]), signal.SIGKILL)
     assert (await shell.jobs.fence(job)).standing is Standing.ORPHAN
+    await eventually(lambda: bool(warned))
     go.touch()
     assert (await ended(following)).standing is Standing.VANISHED
     assert b"".join(said) == b"up\ndown\n"
+    assert warned == ["its supervisor over there is gone: it runs on, but its exit status will not be known"]
 
 
 async def test_a_number_given_out_again_is_not_taken_for_the_job(shell: Shell, job: JobId, jobs: Path) -> None:

@@ -15,11 +15,13 @@ from runbook_tui.adapters.net import SystemNet
 from runbook_tui.adapters.runs import create_run, open_run
 from runbook_tui.checks import probes
 from runbook_tui.core import events as ev
+from runbook_tui.core import preflight
 from runbook_tui.core.cksum import cksum
 from runbook_tui.core.markdown.reader import read
 from runbook_tui.core.model import LOCAL, HostName
 from runbook_tui.core.run import Verb
 from runbook_tui.engine import Engine, Opening
+from runbook_tui.engine.preflight import HELD_OPEN
 from runbook_tui.ports import (
     NOTHING,
     CheckState,
@@ -92,6 +94,7 @@ class FarJob:
     def __init__(self, script: str, pgid: int, sink: Callable[[bytes], None]) -> None:
         self.script = script
         self.pgid = pgid
+        self.noise = ""
         self.say = sink
         self._ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
 
@@ -123,20 +126,26 @@ class FarJobs:
         *,
         needs: Needs = NOTHING,
         asked: Callable[[Ask], None] | None = None,
+        warned: Callable[[str], None] | None = None,
     ) -> Look:
-        """Answer the script; `asked` is kept for the test that asks."""
+        """Answer the script; `asked` and `warned` are kept for the test that asks or warns."""
         del needs
-        self.far.asked = asked
+        self.far.asked, self.far.warned = asked, warned
         made = await self.far.start(script, sink, stdin)
         self.far.detached[job] = made
         return Look(made)
 
     async def follow(
-        self, job: JobId, offset: int, sink: Callable[[bytes], None], asked: Callable[[Ask], None] | None = None
+        self,
+        job: JobId,
+        offset: int,
+        sink: Callable[[bytes], None],
+        asked: Callable[[Ask], None] | None = None,
+        warned: Callable[[str], None] | None = None,
     ) -> Look:
         """Look at it again."""
         del offset
-        self.far.asked = asked
+        self.far.asked, self.far.warned = asked, warned
         await self.far.connect()
         self.far.detached[job].say = sink
         return Look(self.far.detached[job])
@@ -221,8 +230,10 @@ class FarSide:
     ran: list[FarJob] = field(default_factory=list)
     connects: int = 0
     held: Owner | None = None
+    preflight: bytes = b"whole\n"
     detached: dict[JobId, FarJob] = field(default_factory=dict)
     asked: Callable[[Ask], None] | None = None
+    warned: Callable[[str], None] | None = None
     fed: dict[str, bytes | None] = field(default_factory=dict)
 
     @property
@@ -245,6 +256,11 @@ class FarSide:
         """Answer the script."""
         del stdin
         await self.connect()
+        if preflight.is_script(script) or script == HELD_OPEN:
+            job = FarJob(script, 4241, sink)
+            sink(self.preflight)
+            job.end()
+            return job
         answer = self._answer(script)
         job = FarJob(script, 4242 + len(self.ran), sink)
         self.ran.append(job)

@@ -166,6 +166,9 @@ def host_block(view: HostView, names: Iterable[str], width: int) -> Content:
             lines.append(describe.fact("address", untrusted_line(view.identity.address), width))
             key = untrusted_line(f"{view.identity.algorithm} {view.identity.fingerprint}".strip())
             lines.append(describe.fact("host key", key, width))
+    for at, found in enumerate(view.found):
+        name, style = ("warning", "$warning") if at else ("preflight", "$muted")
+        lines.append(describe.fact(name, untrusted_line(found), width, style))
     if view.problem:
         lines.append(describe.fact("problem", untrusted(view.problem), width, "$error"))
     if view.held:
