@@ -55,6 +55,11 @@ class LocalShell:
         """Always None: there is no key."""
         return None
 
+    @property
+    def session_limit(self) -> None:
+        """Always None: there is no server."""
+        return
+
     async def connect(self) -> Identity:
         """Say who runs commands here.
 

@@ -51,6 +51,8 @@ class SshShell:
         self._person = Person(asker, host.name)
         self._connecting: asyncio.Task[Identity] | None = None
         self._waiting = 0
+        self._open_sessions = 0
+        self._session_limit: int | None = None
         self._slots = asyncio.Semaphore(MAX_JOBS)
         self._jobs = DetachedJobs(self, f"{host.name} ({host.ssh})", settings.answer_timeout, settings.sh)
         self._signals = asyncio.Semaphore(1)
@@ -69,6 +71,11 @@ class SshShell:
     def refusal(self) -> KeyRefusal | None:
         """Why the last connection was refused for a host key."""
         return self._refusal
+
+    @property
+    def session_limit(self) -> int | None:
+        """How many sessions were open when one more was refused; see `ports.Shell`."""
+        return self._session_limit
 
     @property
     def jobs(self) -> DetachedJobs:
@@ -106,7 +113,7 @@ class SshShell:
 
     async def _connect(self) -> Identity:
         await self._drop(Link.CONNECTING)
-        self._refusal = None
+        self._refusal = self._session_limit = None
         try:
             self._connection = await self._open_connection()
             self._identity = await self._identify(self._connection)
@@ -244,12 +251,18 @@ class SshShell:
                     partial(_Session, stream), call.line, encoding=None, request_pty=False
                 )
             except asyncssh.ChannelOpenError:
+                self._session_limit = self._open_sessions
                 if pause is None or connection.client.is_closed():
                     raise
                 await asyncio.sleep(pause)
             else:
+                self._open_sessions += 1
+                stream.done.add_done_callback(self._session_ended)
                 return stream, channel
         raise AssertionError("the last try returns or raises")
+
+    def _session_ended(self, _: object) -> None:
+        self._open_sessions -= 1
 
     async def _drop(self, link: Link) -> None:
         connection, self._connection, self._identity = self._connection, None, None

@@ -115,6 +115,11 @@ class HeldShell:
         """Why the last connection was refused for a host key."""
         return self._shell.refusal
 
+    @property
+    def session_limit(self) -> int | None:
+        """How many sessions were open when one more was refused."""
+        return self._shell.session_limit
+
     async def connect(self) -> Identity:
         """Connect if not connected."""
         return await self._shell.connect()

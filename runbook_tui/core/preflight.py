@@ -63,7 +63,7 @@ class Report:
     `whole` is False where the answer broke off: what is missing then is not known. `free` is in KiB, None where `df`
     did not tell; `ahead` are the seconds by which the host's clock is ahead of this machine's. `sudo` is empty where it
     was not asked for or the user is root, else `free`, `password`, `none`, or what sudo said. `noise` is what the login
-    shell says before any answer; `sessions` how many of `SESSIONS` commands could run beside each other.
+    shell says before any answer; `sessions` how many were open when one more was refused, None when none was.
     """
 
     whole: bool = False
@@ -175,10 +175,10 @@ def _warnings(report: Report) -> Iterator[str]:
         way = "ahead of" if report.ahead > 0 else "behind"
         held = "; waits of an hour or more will be held up by it" if abs(report.ahead) > MOST_APART else ""
         yield f"its clock is {lasting(abs(report.ahead))} {way} this machine's{held}"
-    if report.sessions is not None and report.sessions < SESSIONS:
+    if report.sessions is not None:
         yield (
-            f"it lets only {report.sessions} commands run beside each other over one connection (sshd's MaxSessions): "
-            f"up to {SESSIONS} are wanted, so that checks, proofs and stop may have to wait"
+            f"it refused a session while {report.sessions} of this connection were open (sshd's MaxSessions): up to "
+            f"{SESSIONS} are wanted beside each other, so checks, proofs and stop may have to wait or fail"
         )
     if report.kills:
         yield (
@@ -211,8 +211,6 @@ def summary(report: Report) -> str:
         apart = abs(report.ahead)
         way = "ahead" if report.ahead > 0 else "behind"
         parts.append("clock as this machine's" if apart <= CLOCK_APART else f"clock {lasting(apart)} {way}")
-    if report.sessions is not None and report.sessions >= SESSIONS:
-        parts.append(f"{SESSIONS} sessions at once")
     if report.sudo in {"free", "password"}:
         parts.append("sudo without a password" if report.sudo == "free" else "sudo wants a password")
     return ", ".join(parts) or "it told nothing"

@@ -119,32 +119,26 @@ class Preflight:
                     job.close()
         now = (began + self._clock.now().timestamp()) / 2
         report = preflight.read(bytes(answer[:MOST]).decode("utf-8", "replace"), now)
-        local = shell.host.name == LOCAL
-        return replace(
-            report, noise="" if local else noise, sessions=None if local else await _sessions(shell),
-            ahead=None if local else report.ahead,
-        )  # fmt: skip
+        if shell.host.name == LOCAL:
+            return replace(report, ahead=None)
+        ahead = None if self._recorder.state.rehearsal else report.ahead  # its hosts have this machine's clock
+        return replace(report, noise=noise, sessions=await _sessions(shell), ahead=ahead)
 
 
 async def _sessions(shell: Shell) -> int | None:
-    """Count how many commands run beside each other there, up to as many as are wanted; None: it cannot be told."""
-    held = most = 0
+    """Open as many sessions as are wanted beside each other; give how many there were when one was refused, if any."""
+    await asyncio.gather(*(_hold_one(shell) for _ in range(preflight.SESSIONS)))
+    return shell.session_limit if shell.link is Link.UP else None
 
-    async def hold_one() -> None:
-        nonlocal held, most
-        with contextlib.suppress(HostError, OutcomeUnknownError, TimeoutError):
-            async with asyncio.timeout(READ_TIMEOUT):
-                job = await shell.start(HELD_OPEN, _unheard)
-                held += 1
-                most = max(most, held)  # one that is refused is tried again, after others ended
-                try:
-                    await job.wait()
-                finally:
-                    held -= 1
-                    job.close()
 
-    await asyncio.gather(*(hold_one() for _ in range(preflight.SESSIONS)))
-    return most if shell.link is Link.UP and most else None
+async def _hold_one(shell: Shell) -> None:
+    with contextlib.suppress(HostError, OutcomeUnknownError, TimeoutError):
+        async with asyncio.timeout(READ_TIMEOUT):
+            job = await shell.start(HELD_OPEN, _unheard)
+            try:
+                await job.wait()
+            finally:
+                job.close()
 
 
 def _unheard(output: bytes) -> None:

@@ -87,6 +87,10 @@ class Shell(Protocol):
     def refusal(self) -> KeyRefusal | None:
         """Why the last connection was refused for a host key, the host's own or a jump host's; None when it was not."""
 
+    @property
+    def session_limit(self) -> int | None:
+        """How many sessions of this connection were open when the server refused one more; None while it did not."""
+
     async def connect(self) -> Identity:
         """Connect if not connected, and say who is there.
 

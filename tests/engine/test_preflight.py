@@ -47,7 +47,7 @@ async def test_a_host_is_looked_at_before_its_first_command(tmp_path: Path, two_
         assert await confirm(engine, "a") is Status.DONE
         (text,) = noted(engine)
         assert text.startswith("preflight of old: Linux ")
-        assert "clock as this machine's, 4 sessions at once" in text
+        assert "clock as this machine's" in text
         types = [type(record.event) for record in engine.records]
         assert types.index(ev.Noted) < types.index(ev.Confirmed)
         assert await confirm(engine, "b") is Status.DONE
@@ -95,7 +95,7 @@ async def test_few_sessions_and_a_talking_shell_are_found(tmp_path: Path) -> Non
             await engine.consent()
             assert await confirm(engine, "a") is Status.DONE
             (text,) = noted(engine)
-            assert "it lets only 2 commands run beside each other" in text
+            assert "it refused a session while 2 of this connection were open" in text
             assert text.endswith("by it: Welcome to old") or "by it: Welcome to old; " in text
         assert (old.home / "a").exists()
 

@@ -230,6 +230,7 @@ class FarSide:
     ran: list[FarJob] = field(default_factory=list)
     connects: int = 0
     held: Owner | None = None
+    session_limit: int | None = None
     preflight: bytes = b"whole\n"
     detached: dict[JobId, FarJob] = field(default_factory=dict)
     asked: Callable[[Ask], None] | None = None
