@@ -177,7 +177,7 @@ def _warnings(report: Report) -> Iterator[str]:
         yield f"its clock is {lasting(abs(report.ahead))} {way} this machine's{held}"
     if report.sessions is not None:
         yield (
-            f"it refused a session while {report.sessions} of this connection were open (sshd's MaxSessions): up to "
+            f"it refused another session at {report.sessions} of this connection (sshd's MaxSessions): up to "
             f"{SESSIONS} are wanted beside each other, so checks, proofs and stop may have to wait or fail"
         )
     if report.kills:

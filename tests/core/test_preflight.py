@@ -140,7 +140,7 @@ def test_little_room_and_noexec_are_told(ground: Path) -> None:
         (Report(whole=True, noise="Welcome!\nto new"), "scp may fail by it: Welcome!"),
         (Report(whole=True, ahead=-400.0), "its clock is 6 min 40 s behind this machine's; waits of an hour or more"),
         (Report(whole=True, ahead=7.0), "its clock is 7 s ahead of this machine's"),
-        (Report(whole=True, sessions=2), "refused a session while 2 of this connection were open"),
+        (Report(whole=True, sessions=2), "refused another session at 2 of this connection"),
         (Report(whole=True, kills=True), "KillUserProcesses"),
         (Report(whole=True, sudo="none"), "there is no sudo"),
         (Report(whole=True, sudo="password", noexec="/home"), "/home is mounted noexec"),

@@ -95,7 +95,7 @@ async def test_few_sessions_and_a_talking_shell_are_found(tmp_path: Path) -> Non
             await engine.consent()
             assert await confirm(engine, "a") is Status.DONE
             (text,) = noted(engine)
-            assert "it refused a session while 2 of this connection were open" in text
+            assert "it refused another session at 2 of this connection" in text
             assert text.endswith("by it: Welcome to old") or "by it: Welcome to old; " in text
         assert (old.home / "a").exists()
 
