@@ -256,6 +256,7 @@ class Engine:
             self._recorder.intend(ev.Settled(what=ev.Settlement.CONSENT, value="\n".join(lines)))
         self._consented = True
         self._live.start()
+        self._give_back_locks()
         self._carrying.see_it_through()
         self._spawn(self._rebinding.look())
 
@@ -605,6 +606,7 @@ class Engine:
         self._spawn(self._timekeeping.keep())
         for wait in self.state.waits:
             self._spawn(self._waits.count_down(wait.id))
+        self._give_back_locks()
         if self._carrying.take_up() and not self.consent_lines():
             self._carrying.see_it_through()
         return self
@@ -692,9 +694,13 @@ class Engine:
             except StateDirError:
                 self._recorder.notify()
             else:
-                if self.consented:
-                    self._locks.run_closed()
-                    self._spawn(self._locks.release())
+                self._give_back_locks()
+
+    def _give_back_locks(self) -> None:
+        """Give the hosts' locks back once the run is closed, also those that an end of the program left there."""
+        if self.state.closed and self.consented:
+            self._locks.run_closed()
+            self._spawn(self._locks.release())
 
     def _why_not_clean(self) -> str:
         """Say why nothing on the hosts may be removed from here."""

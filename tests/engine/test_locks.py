@@ -13,9 +13,10 @@ from runbook_tui.core import events as ev
 from runbook_tui.core.errors import Refused
 from runbook_tui.core.model import LOCAL, Host
 from runbook_tui.core.run import Status, Verb
+from runbook_tui.engine.locks import HostLocks
 from tests.core.builders import OLD, a_runbook, an_action
 from tests.engine.test_two_hosts import bench_of
-from tests.support.bench import Bench, confirm
+from tests.support.bench import Bench, confirm, eventually
 
 if TYPE_CHECKING:
     from runbook_tui.engine import Engine
@@ -74,6 +75,26 @@ async def test_pausing_keeps_the_lock_and_closing_gives_it_back(tmp_path: Path) 
         assert locks() == []
         assert await confirm(other, "a") is Status.DONE
     assert len(locks()) == 1
+
+
+async def test_a_lock_that_a_kill_left_is_given_back_by_the_next_sitting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run was closed, and the program ended before the host heard of it."""
+    (first,) = benches(tmp_path, "one")
+
+    async def killed(_: HostLocks) -> None:
+        """Come to nothing."""
+
+    with monkeypatch.context() as patched:
+        patched.setattr(HostLocks, "release", killed)
+        async with first.engine() as mine:
+            await confirm(mine, "a")
+            await mine.skip("b", "not today")
+            assert mine.state.closed
+    assert len(locks()) == 1
+    async with first.engine():
+        await eventually(lambda: locks() == [])
 
 
 async def test_a_takeover_is_typed_recorded_and_ends_the_other_runs_commands(tmp_path: Path) -> None:
