@@ -35,7 +35,11 @@ def state_dirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch, state_dirs: Iterator[Path]) -> None:
-    """Run under a fixed locale and terminal with a state folder of its own, whatever the developer's are."""
-    monkeypatch.setenv("MAILRUNBOOK_STATE_DIR", str(next(state_dirs)))
+    """Run under a fixed locale and terminal with a home and a state folder of its own, whatever the developer's are."""
+    state = next(state_dirs)
+    home = state.with_name(f"{state.name}-home")
+    home.mkdir(mode=0o700)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("MAILRUNBOOK_STATE_DIR", str(state))
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setenv("TERM", "xterm-256color")

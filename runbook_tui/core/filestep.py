@@ -196,9 +196,10 @@ def diff(before: bytes, after: bytes, path: str) -> str:
 def write_script(change: FileChange, seen: FileSeen, wanted_sum: str, run: str, attempt: str) -> str:
     """Give the script that puts its standard input in the file's place.
 
-    It refuses when the file is not as it was shown, keeps a backup, writes beside the file and renames, keeps
-    owner and mode (or takes the given ones), runs `validate`, and puts the old file back when that fails. One for a
-    secret file has both sums on its standard input, and the content after them.
+    It refuses when the file is not as it was shown, or when a backup of this name is there already, which an undo would
+    mix up with this one's. It keeps a backup, writes beside the file and renames, keeps owner and mode (or takes the
+    given ones), runs `validate`, and puts the old file back when that fails. One for a secret file has both sums on its
+    standard input, and the content after them.
     """
     old_sum, wanted_sum, perm = (
         ("$old", "$new", change.perm or "600") if change.secret else (seen.sum, wanted_sum, change.perm)
@@ -213,6 +214,7 @@ def write_script(change: FileChange, seen: FileSeen, wanted_sum: str, run: str, 
         *(["IFS= read -r old && IFS= read -r new || exit 73"] if change.secret else []),
         _unchanged(old_sum),
         f'mkdir -p "$b" || {{ say "the backup folder $b cannot be made; nothing was changed"; exit {EXIT_FAILED}; }}',
+        _no_backup_yet(),
         "trap 'rm -f \"$t\"' EXIT; trap 'exit 143' TERM INT HUP",
         *_keep_old(seen),
         *([f'chmod 600 "$t" || {failed}'] if change.secret else []),
@@ -235,6 +237,13 @@ def _unchanged(wanted: str) -> str:
         'now=absent; [ ! -e "$f" ] || now=$(cksum <"$f")\n'
         f'[ "$now" = "{wanted}" ] || '
         f'{{ say "$f is not as it was shown; nothing was changed"; exit {EXIT_CHANGED}; }}'
+    )
+
+
+def _no_backup_yet() -> str:
+    return (
+        'for o in "$b/before" "$b/absent"; do [ ! -e "$o" ] || '
+        f'{{ say "$o is there from another run of this name; nothing was changed"; exit {EXIT_FAILED}; }}; done'
     )
 
 

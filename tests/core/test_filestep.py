@@ -104,6 +104,19 @@ def test_mode_and_backup_are_kept(tmp_path: Path, home: Path) -> None:
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".mailrunbook")] == []
 
 
+@pytest.mark.parametrize("name", ["before", "absent"])
+def test_a_backup_of_another_run_is_not_mixed_up(name: str, tmp_path: Path, home: Path) -> None:
+    """A run of the same name that was here before left one: an undo would bring its file back, or remove this one."""
+    target, kept = tmp_path / "main.cf", home / "mailrunbook/r/r-1" / name
+    target.write_text("a = 1\n")
+    kept.parent.mkdir(parents=True)
+    kept.write_text("theirs")
+    done = write(FileChange(path=str(target), mode=FileMode.REPLACE), look(target, home), b"a = 2\n", home)
+    assert done.returncode == filestep.EXIT_FAILED
+    assert f"{kept} is there from another run of this name; nothing was changed" in done.stdout.decode()
+    assert (target.read_text(), kept.read_text()) == ("a = 1\n", "theirs")
+
+
 def test_a_new_file_gets_the_given_mode(tmp_path: Path, home: Path) -> None:
     """`perm=` is set before the file is in its place."""
     target = tmp_path / "new"

@@ -39,6 +39,7 @@ set -e
 etc=$1; key=$2; shift 2
 mount -t overlay overlay -o "lowerdir=/etc,upperdir=$etc/upper,workdir=$etc/work" /etc
 mount -t tmpfs -o mode=755 tmpfs /run
+mount -t tmpfs -o mode=700 tmpfs /root
 mkdir -m 755 /run/sshd
 hash=$(printf 'canary-right-e07b2' | openssl passwd -6 -stdin)
 id=4242
