@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runbook_tui.core.errors import HostError
     from runbook_tui.core.model import Host, HostName
     from runbook_tui.ports.host_keys import ExpectedKeys, HostKey, KeyRefusal, ShownKey
     from runbook_tui.ports.jobs import Ended, Jobs
@@ -83,6 +84,10 @@ class Shell(Protocol):
     def refusal(self) -> KeyRefusal | None:
         """Why the last connection was refused for a host key, the host's own or a jump host's; None when it was not."""
 
+    @property
+    def resting(self) -> HostError | None:
+        """The failure after which nobody who can wait should try to connect again yet; None when anybody may."""
+
     async def connect(self) -> Identity:
         """Connect if not connected, and say who is there.
 
@@ -107,6 +112,9 @@ class Shell(Protocol):
         Raises:
             HostError: the host cannot be reached to do it.
         """
+
+    def rested(self) -> None:
+        """Let anybody try to connect at once, because what was known of the way there holds no more."""
 
     def expect(self, keys: ExpectedKeys) -> None:
         """Judge host keys by these from the next connection on."""
