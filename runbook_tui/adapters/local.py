@@ -51,6 +51,10 @@ class LocalShell:
         return self._jobs
 
     @property
+    def resting(self) -> None:
+        """This machine is always there."""
+
+    @property
     def refusal(self) -> KeyRefusal | None:
         """Always None: there is no key."""
         return None
@@ -105,6 +109,9 @@ class LocalShell:
     async def asked(self, call: Call, expected: Answer) -> str:
         """Send a short call and wait for its answer; see `detached.Carrier`."""
         return await self._ask(call, expected)
+
+    def rested(self) -> None:
+        """It never rests."""
 
     def expect(self, keys: ExpectedKeys) -> None:
         """Nothing to expect: there is no key here."""

@@ -12,6 +12,7 @@ from runbook_tui.adapters.detached import DetachedJobs
 from runbook_tui.adapters.ssh_connection import Connection, open_connection
 from runbook_tui.adapters.ssh_credentials import Person
 from runbook_tui.adapters.ssh_errors import ConnectError
+from runbook_tui.adapters.ssh_rest import Rest
 from runbook_tui.adapters.ssh_target import SshSettings, Target, resolve
 from runbook_tui.adapters.stream import Stream, StreamJob, answer_of, ask
 from runbook_tui.adapters.stub import Answer, Call, identity_call, run_call, signal_call, who_answers
@@ -53,6 +54,7 @@ class SshShell:
         self._waiting = 0
         self._open_sessions = 0
         self._session_limit: int | None = None
+        self._rest = Rest()
         self._slots = asyncio.Semaphore(MAX_JOBS)
         self._jobs = DetachedJobs(self, f"{host.name} ({host.ssh})", settings.answer_timeout, settings.sh)
         self._signals = asyncio.Semaphore(1)
@@ -76,6 +78,15 @@ class SshShell:
     def session_limit(self) -> int | None:
         """How many sessions were open when one more was refused; see `ports.Shell`."""
         return self._session_limit
+
+    @property
+    def resting(self) -> HostError | None:
+        """The failure after which nobody who can wait should try again yet."""
+        return self._rest.why
+
+    def rested(self) -> None:
+        """Let anybody try at once."""
+        self._rest.end()
 
     @property
     def jobs(self) -> DetachedJobs:
@@ -117,9 +128,12 @@ class SshShell:
         try:
             self._connection = await self._open_connection()
             self._identity = await self._identify(self._connection)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, HostError):
+                self._rest.failed(error)
             await self._drop(self._link if self._link is not Link.CONNECTING else Link.DOWN)
             raise
+        self._rest.end()
         self._link = Link.UP
         return self._identity
 
@@ -166,6 +180,7 @@ class SshShell:
 
     async def close(self) -> None:
         """Close the connection; what runs over there is not stopped by it."""
+        self._rest.end()
         if self._connecting is not None:
             await _end(self._connecting)
         await self._drop(Link.IDLE)

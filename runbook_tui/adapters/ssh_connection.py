@@ -23,6 +23,7 @@ from runbook_tui.adapters.ssh_host_keys import (
 )
 from runbook_tui.adapters.ssh_login import Client, load_identities
 from runbook_tui.core.errors import HostError
+from runbook_tui.core.text import clean_line
 from runbook_tui.ports import ExpectedKeys, Link, ShownKey
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from runbook_tui.adapters.ssh_target import SshSettings, Target
 
 CLOSE_SECONDS = 2.0
+GREETING_SECONDS = 1.0
+GREETING_BYTES = 255
 
 # AES-GCM first: with AES instructions it is 1.5 times as fast as the default chacha20.
 _CIPHERS = (
@@ -137,6 +140,8 @@ async def _log_in(
 ) -> asyncssh.SSHClientConnection:
     """Connect and log in; while the person is asked the time limit is the one for holding the line."""
     sock = None if via else await _tcp(target, settings.connect_timeout)
+    if sock:
+        attempt.client.greeting = await _greeting(sock)
     limit = settings.login_timeout if sock else settings.connect_timeout + settings.login_timeout
     try:
         async with asyncio.timeout(limit) as attempt.credentials.pace:
@@ -207,6 +212,27 @@ async def _tcp(target: Target, limit: float) -> socket.socket:
         else:
             return sock
     raise ConnectError(unreachable(target, last)) from last
+
+
+async def _greeting(sock: socket.socket) -> str:
+    """Give a first line that is not SSH's own, without taking it away; a server that waits for ours is not waited for.
+
+    asyncssh passes over such a line without telling it.
+    """
+    loop, readable = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(sock, readable.set)
+    try:
+        async with asyncio.timeout(GREETING_SECONDS):
+            await readable.wait()
+        line = sock.recv(GREETING_BYTES, socket.MSG_PEEK).partition(b"\n")[0].strip()
+    except OSError:
+        return ""
+    except BaseException:
+        sock.close()
+        raise
+    finally:
+        loop.remove_reader(sock)
+    return "" if line.startswith(b"SSH-") else clean_line(line.decode("utf-8", "backslashreplace"))
 
 
 def _address(connection: asyncssh.SSHClientConnection, target: Target, via: Connection | None) -> str:

@@ -68,7 +68,8 @@ class Attempt:
             case _:
                 return ConnectError(unreachable(self.target, error))
         hint = "The server may be starting, full of connections or keeping this address out; try again later."
-        return ConnectError(HostError(title, _text(error), hint))
+        said = f". The server said: {self.client.greeting}" if self.client.greeting else ""
+        return ConnectError(HostError(title, f"{_text(error)}{said}", hint))
 
     def _host_key(self, error: asyncssh.HostKeyNotVerifiable) -> ConnectError:
         refusal = judge(self, str(error))

@@ -111,6 +111,8 @@ class Client(asyncssh.SSHClient):
         self._let_in = False
         self.reached = False
         """Whether a connection was made, whatever came of it."""
+        self.greeting = ""
+        """What the server said before all else where it was not SSH; sshd tells in it why it lets nobody in."""
         self.offered: asyncssh.SSHKey | None = None
         """The host key, when it was not among the trusted ones."""
         self.methods: list[str] = []

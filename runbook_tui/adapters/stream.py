@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from runbook_tui.adapters.stub import Answer, AnswerReader, Said
-from runbook_tui.core.errors import HostError
+from runbook_tui.core.errors import HostError, UnansweredError
 from runbook_tui.ports import Ended, OutcomeUnknownError
 
 if TYPE_CHECKING:
@@ -191,13 +191,14 @@ async def ask(stream: Stream, expected: Answer, patience: float, who: str) -> st
     """Wait for the answer of a call that runs no script, and let its process end.
 
     Raises:
-        HostError: it did not come, or was another.
+        UnansweredError: none came, so it is not known whether it was carried out.
+        HostError: it was another; nothing was done.
     """
     try:
         text = await answer_of(stream, expected, patience, who)
         await _end_of(stream)
     except OutcomeUnknownError as error:
-        raise HostError(f"{who} does not answer.", str(error)) from None
+        raise UnansweredError(f"{who} does not answer.", str(error)) from None
     finally:
         stream.over("asked and answered")
     return text

@@ -88,9 +88,15 @@ class HeldJob:
 
 
 class HeldShell:
-    """A host's shell during one look: every command takes a session, and is remembered."""
+    """A host's shell during one look: every command takes a session, and is remembered.
 
-    def __init__(self, shell: Shell, slot: asyncio.Semaphore, began: list[tuple[Shell, HeldJob]]) -> None:
+    A look that nobody `asked` for does not connect to a host that is resting.
+    """
+
+    def __init__(
+        self, shell: Shell, slot: asyncio.Semaphore, began: list[tuple[Shell, HeldJob]], *, asked: bool
+    ) -> None:
+        self._asked = asked
         self._shell = shell
         self._slot = slot
         self._began = began
@@ -120,12 +126,19 @@ class HeldShell:
         """How many sessions were open when one more was refused."""
         return self._shell.session_limit
 
+    @property
+    def resting(self) -> HostError | None:
+        """The failure after which this look does not connect yet."""
+        return None if self._asked else self._shell.resting
+
     async def connect(self) -> Identity:
         """Connect if not connected."""
+        self._let_rest()
         return await self._shell.connect()
 
     async def start(self, script: str, sink: Callable[[bytes], None], stdin: bytes | None = None) -> HeldJob:
         """Run a script once there is a session for it."""
+        self._let_rest()
         await self._slot.acquire()
         try:
             job = HeldJob(await self._shell.start(script, sink, stdin), self._slot)
@@ -139,6 +152,13 @@ class HeldShell:
         """Signal a process group over there."""
         return await self._shell.signal_group(pgid, signal)
 
+    def _let_rest(self) -> None:
+        if (failure := self.resting) is not None:
+            raise HostError(failure.title, failure.detail, failure.hint)
+
+    def rested(self) -> None:
+        """Leave that to whoever knows."""
+
     def expect(self, keys: ExpectedKeys) -> None:
         """Leave what is expected: that is the run's to say."""
 
@@ -149,7 +169,8 @@ class HeldShell:
 class LookHosts:
     """The kept connections as one look uses them."""
 
-    def __init__(self, hosts: Hosts, slots: Slots) -> None:
+    def __init__(self, hosts: Hosts, slots: Slots, *, asked: bool) -> None:
+        self._asked = asked
         self._hosts = hosts
         self._slots = slots
         self._began: list[tuple[Shell, HeldJob]] = []
@@ -157,10 +178,17 @@ class LookHosts:
     def find(self, name: str) -> HeldShell | None:
         """Give the host's shell, or None when the run has no such host."""
         shell = self._hosts.find(name)
-        return HeldShell(shell, self._slots.of(name), self._began) if shell is not None else None
+        if shell is None:
+            return None
+        return HeldShell(shell, self._slots.of(name), self._began, asked=self._asked)
 
     async def identify(self, name: HostName) -> Identity:
         """Connect when not connected, and say who answers."""
+        shell = self.find(name)
+        failure = shell.resting if shell is not None else None
+        if failure is not None:
+            title = failure.title if failure.title.startswith(name) else f"{name}: {failure.title}"
+            raise HostError(title, failure.detail, failure.hint)
         return await self._hosts.identify(name)
 
     async def let_go(self) -> None:
@@ -230,7 +258,7 @@ class Looker:
         """Look once; UNKNOWN past its time, and while an earlier look has still not ended. Never raises for a probe."""
         if self._task is not None and not self._task.done():
             return Reading(CheckState.UNKNOWN, "an earlier look has not ended yet")
-        hosts = LookHosts(self._sight.hosts, self._slots)
+        hosts = LookHosts(self._sight.hosts, self._slots, asked=asked)
         task = self._task = asyncio.create_task(self._read(LookSight(self._sight, hosts, asked)))
         try:
             await asyncio.wait({task}, timeout=self._timeout)

@@ -73,6 +73,10 @@ class HostError(RunbookTuiError):
     exit_code = ExitCode.UNREACHABLE
 
 
+class UnansweredError(HostError):
+    """A host was asked, and did not answer: it may have done what it was asked."""
+
+
 class SecretError(RunbookTuiError):
     """A secret cannot be had or kept: the keyring is absent, refused, locked or silent, or nobody gave the value."""
 

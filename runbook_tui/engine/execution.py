@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from runbook_tui.core import events as ev
-from runbook_tui.core.errors import HostError, SecretError
+from runbook_tui.core.errors import HostError, SecretError, UnansweredError
 from runbook_tui.core.redact import KnownSecrets
 from runbook_tui.core.run import Status
 from runbook_tui.core.script import wrap
@@ -22,7 +22,7 @@ from runbook_tui.engine.sudo import Sudo, sudo_name
 from runbook_tui.ports import Ended, Needs, OutcomeUnknownError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from runbook_tui.core.feed import Feed
     from runbook_tui.core.model import Action, HostName, Verify
@@ -186,21 +186,30 @@ class Execution:
         if self._job.trouble:
             return self._stop_looking(signal)
         if self.stage == "verifying" and self._proof is not None:
-            self._signalled = signal
             pgid, on = self._proof.pgid, self._proof_host
-            alive = await self._shell(on).signal_group(pgid, signal)
+            alive = await self._sent(signal, self._shell(on).signal_group(pgid, signal))
         elif not self._job.pgid:
             return "It is only being started; try again in a moment."
         else:
-            self._signalled = signal
             pgid, on = self._job.pgid, self.host
-            alive = await self._job.signal(signal)
+            alive = await self._sent(signal, self._job.signal(signal))
         where = f"process group {pgid} on {on}"
         if not alive:
             return f"{signal} was sent to {where}; nothing of it runs any more."
         self.kill_offered = True
         count = f"{alive} process{'es' if alive != 1 else ''}"
         return f"{signal} was sent to {where}; {count} of it still run{'s' if alive == 1 else ''}."
+
+    async def _sent(self, signal: str, sending: Awaitable[int]) -> int:
+        """Send a signal; one that was not sent is not said to have been when the command ends by itself."""
+        before, self._signalled = self._signalled, signal
+        try:
+            return await sending
+        except UnansweredError:
+            raise
+        except HostError:
+            self._signalled = before
+            raise
 
     def _stop_looking(self, signal: str) -> str:
         """Give up a job whose host cannot be reached: at the second, typed time it is recorded as unknown."""

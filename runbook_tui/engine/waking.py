@@ -41,6 +41,7 @@ class Waking:
         """Have a lost link tried now instead of later, a link that seems up proved, and every check look anew."""
         self._carrying.reach_now()
         for view in self._connections.views():
+            self._connections.shell(view.name).rested()
             if view.name != LOCAL and view.link is Link.UP:
                 self._spawn(self._prove(view.name))
         watch = self._live.watch

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runbook_tui.core.errors import HostError
     from runbook_tui.core.model import Host, HostName
     from runbook_tui.ports.host_keys import ExpectedKeys, HostKey, KeyRefusal, ShownKey
     from runbook_tui.ports.jobs import Ended, Jobs
@@ -91,6 +92,10 @@ class Shell(Protocol):
     def session_limit(self) -> int | None:
         """How many sessions of this connection were open when the server refused one more; None while it did not."""
 
+    @property
+    def resting(self) -> HostError | None:
+        """The failure after which nobody who can wait should try to connect again yet; None when anybody may."""
+
     async def connect(self) -> Identity:
         """Connect if not connected, and say who is there.
 
@@ -115,6 +120,9 @@ class Shell(Protocol):
         Raises:
             HostError: the host cannot be reached to do it.
         """
+
+    def rested(self) -> None:
+        """Let anybody try to connect at once, because what was known of the way there holds no more."""
 
     def expect(self, keys: ExpectedKeys) -> None:
         """Judge host keys by these from the next connection on."""

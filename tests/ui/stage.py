@@ -226,6 +226,7 @@ class FarSide:
     survives: frozenset[str] = frozenset()
     link: Link = Link.IDLE
     refusal: KeyRefusal | None = None
+    resting: HostError | None = None
     expected: ExpectedKeys | None = None
     ran: list[FarJob] = field(default_factory=list)
     connects: int = 0
@@ -283,6 +284,9 @@ class FarSide:
         if content is None:
             return f"MRB absent {path}\n".encode()
         return f"MRB file {cksum(content)} -rw-r--r-- 0 0 {path}\n".encode() + content
+
+    def rested(self) -> None:
+        """Let anybody try."""
 
     async def signal_group(self, pgid: int, signal: str) -> int:
         """Signal a job."""
