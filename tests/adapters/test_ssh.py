@@ -436,6 +436,18 @@ async def test_forced_command_is_told_and_runs_nothing(tmp_path: Path, operator:
 
 
 @needs_openssh
+@pytest.mark.skipif(not os.access("/usr/sbin/nologin", os.X_OK), reason="there is no nologin here")
+async def test_nologin_is_refused_in_its_own_words(tmp_path: Path, operator: KeyPair) -> None:
+    """An account whose session is nologin is refused when connecting, with what nologin says; nothing ran."""
+    with running_sshd(tmp_path / "server", [operator.public], options=["ForceCommand /usr/sbin/nologin"]) as server:
+        shell = ssh_shell(write_ssh_files(tmp_path / "files", operator, {"old.test": server}))
+        error = await refused(shell)
+        assert "does not run commands as asked. Nothing was run" in error.title
+        assert "This account is currently not available" in error.detail
+        assert "nologin" in error.hint
+
+
+@needs_openssh
 async def test_noisy_login_files_and_banner_are_kept_out_of_the_output(tmp_path: Path, operator: KeyPair) -> None:
     """What a banner and login files say, on both outputs, is not the script's output."""
     (tmp_path / "banner").write_text("MRB started 1\nBANNER\n", encoding="ascii")

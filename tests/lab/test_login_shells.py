@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import getpass
 import os
 import shutil
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runbook_tui.core.errors import HostError
 from runbook_tui.ports import JobId, Standing
 from tests.adapters.conftest import ssh_shell
 from tests.support.bench import eventually
@@ -54,7 +56,13 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(params=LOGIN, ids=["sh", "bash", "tcsh", "fish"])
 def place(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> Iterator[tuple[Sshd, SshFiles]]:
     """A server whose user has this login shell, with the noise that its files may make."""
-    login = str(request.param)
+    with logged_in_by(str(request.param), kind, tmp_path) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def logged_in_by(login: str, kind: str, tmp_path: Path) -> Iterator[tuple[Sshd, SshFiles]]:
+    """Start a server whose user has this login shell."""
     if not os.path.exists(login):  # noqa: PTH110 -- a constant
         pytest.skip(f"{login} is not installed")
     (tmp_path / "etc/upper").mkdir(parents=True)
@@ -106,3 +114,16 @@ async def test_a_job_runs_is_found_again_fenced_and_stopped(place: tuple[Sshd, S
             assert not (server.home / "no").exists()
     finally:
         await shell.close()
+
+
+async def test_a_nologin_shell_is_refused_in_its_own_words(tmp_path: Path) -> None:
+    """The account's login shell is nologin: refused when connecting, and nothing runs."""
+    with logged_in_by("/usr/sbin/nologin", "", tmp_path) as (server, files):
+        shell = ssh_shell(files)
+        with pytest.raises(HostError, match="does not run commands as asked") as caught:
+            await shell.connect()
+        assert "This account is currently not available" in caught.value.detail
+        with pytest.raises(HostError, match="Nothing was run"):
+            await shell.jobs.launch(JobId("R", "R-1"), "touch ran", lambda _: None)
+        await shell.close()
+        assert not (server.home / "ran").exists()

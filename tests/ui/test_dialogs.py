@@ -282,7 +282,7 @@ async def test_the_transcript_is_written_once(
         await until(lambda: app.main.drawn)
         await pilot.press("t")
         await opened(app, ExportScreen)
-        assert "▐●▌ Markdown" in shown(app)
+        await until(lambda: "▐●▌ Markdown" in shown(app))
         assert "▐ ▌ JSON" in shown(app)
         app.screen.query_one(RadioSet).query("RadioButton").last().value = True  # type: ignore[attr-defined]
         await until(lambda: "▐ ▌ Markdown" in shown(app) and "▐●▌ JSON" in shown(app))
