@@ -391,6 +391,26 @@ async def test_nothing_listening_is_a_sentence(tmp_path: Path, operator: KeyPair
     assert (await refused(shell)).title == f"127.0.0.1 port {port} refused the connection."
 
 
+async def test_a_host_that_was_not_reached_rests_until_there_is_a_reason_to_try(
+    tmp_path: Path, operator: KeyPair, server: Sshd
+) -> None:
+    """A failure holds back who can wait; a word that the way is another now, a close and a success end that."""
+    files = write_ssh_files(tmp_path, operator, {"old.test": server})
+    working = files.config.read_text()
+    broken = working.replace(f"Port {server.port}", f"Port {free_port()}")
+    shell = ssh_shell(files)
+    for end in (shell.rested, shell.close, shell.connect):
+        files.config.write_text(broken)
+        with pytest.raises(HostError, match="refused the connection") as caught:
+            await shell.connect()
+        assert shell.resting is caught.value
+        files.config.write_text(working)
+        if (done := end()) is not None:
+            await done
+        assert shell.resting is None
+        await shell.close()
+
+
 async def test_name_that_does_not_resolve_is_a_sentence(tmp_path: Path, operator: KeyPair) -> None:
     """A name that DNS does not know is told."""
     shell = ssh_shell(write_ssh_files(tmp_path, operator, {}), "root@host.invalid")
