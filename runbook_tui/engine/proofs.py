@@ -43,7 +43,7 @@ class SudoProof:
         told: Callable[[], None],
     ) -> None:  # fmt: skip
         own = f"{attempt.attempt}-p{randoms.token_hex(4)}"
-        self._id = JobId(own, own)  # a mark of its own, which goes with its folder; it changes nothing and needs no lock
+        self._id = JobId(own, own)  # a mark of its own goes with its folder; it changes nothing and needs no lock
         self._shell = shell
         self._sink = sink
         self._known = known
