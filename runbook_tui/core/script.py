@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,18 @@ def wrap(text: str, cwd: str = "") -> str:
 
 LET_IN = "mailrunbook: let in by sudo"
 """The line that a proof's sudo comes to once it is let in: what stands before it is sudo's own."""
+
+
+_BY_PATH = re.compile(
+    r"(?<![\w./-])((?:/[\w.-]+)+/sudo)[ \t]+(?!-[AnS]\b|--(?:askpass|non-interactive|stdin)\b)\S"
+)
+"""A sudo that is not found in PATH, where ours is, and is neither told to use our askpass nor kept from asking."""
+
+
+def sudo_by_path(text: str) -> str:
+    """Give the path by which a script calls a sudo that cannot ask for a password; empty when it does not."""
+    found = _BY_PATH.search(text)
+    return found[1] if found else ""
 
 
 def become(script: str, user: str, *, ask: bool = True) -> str:

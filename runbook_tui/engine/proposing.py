@@ -14,7 +14,7 @@ from runbook_tui.core.events import Role
 from runbook_tui.core.model import LOCAL, Action, ActionKind, FileChange, HostName
 from runbook_tui.core.proposal import NO_RETURN, YES, DryRun, Proposal
 from runbook_tui.core.run import RunState, Status, Verb
-from runbook_tui.core.script import as_each, become, wrap
+from runbook_tui.core.script import as_each, become, sudo_by_path, wrap
 from runbook_tui.core.settle import effective
 from runbook_tui.core.text import clean_line
 from runbook_tui.core.verbs import RERUN_WORD, number_of, passed_no_return, word
@@ -275,7 +275,8 @@ class Proposer:
             user=identity.user if identity else "", name=identity.name if identity else "",
             address=identity.address if identity else "", fingerprint=identity.fingerprint if identity else "",
             command=command, stdin=stdin, written=written, detail=detail, done_when=done_when, way_back=way_back,
-            warnings=_warnings(state, action, role, dry, edited=bool(written)), danger=dangerous,
+            warnings=(*_sudo_warnings(command), *_warnings(state, action, role, dry, edited=bool(written))),
+            danger=dangerous,
             wants=_wants(state, action, host, role, by_name=dangerous or final),
             gates=gates.let_through(state, action) if role is Role.RUN else (), dry_run=dry, no_return=final,
             fed=fed, input=_input(fed) if action.kind is not ActionKind.FILE else "",
@@ -334,6 +335,12 @@ def _warnings(
         if count := _unsettled_before(state, action):
             found.append(f"{count} earlier step{'s are' if count > 1 else ' is'} not settled yet")
     return (*found, *(step.warnings if step else ()))
+
+
+def _sudo_warnings(script: str) -> tuple[str, ...]:
+    path = sudo_by_path(script)
+    why = f"{path} cannot ask for a password when it is called by its path: it fails if it wants one; sudo alone can"
+    return (why,) if path else ()
 
 
 def _unsettled_before(state: RunState, action: Action) -> int:
