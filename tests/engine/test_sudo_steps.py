@@ -220,7 +220,8 @@ async def test_a_proof_as_another_user_asks_like_a_step(tmp_path: Path, value: s
 
 def test_a_sudo_called_by_its_path_is_warned_of() -> None:
     """It does not find ours: lint says so; one that is told to ask, or not to, is well."""
-    head = b"---\nrunbook:\n  version: 1\n---\n# Move\n\n## Do it\n\n1. Do <!-- step: #a host=local -->\n\n   ```sh {.run}\n   "
+    head = b"---\nrunbook:\n  version: 1\n---\n# Move\n\n## Do it\n\n1. Do <!-- step: #a host=local -->\n\n"
+    head += b"   ```sh {.run}\n   "
     found = {
         command: [p.line for p in read(head + command + b"\n   ```\n").problems if p.code == "sudo-by-path"] != []
         for command in (b"/usr/bin/sudo id", b"/usr/bin/sudo -A id", b"/usr/bin/sudo -n id", b"sudo id")
