@@ -106,6 +106,11 @@ PATH=$j/bin:$PATH; SUDO_ASKPASS=$j/bin/askpass; export PATH SUDO_ASKPASS
 """
 """What the supervisor does before the command so that its sudo is ours."""
 
+SUDO_SAID = """[ $c -eq 0 ] || [ ! -f "$j/bin/sudo" ] || [ -x "$j/bin/sudo" ] ||
+echo "mailrunbook: sudo could not ask for a password, for no program may run from $j (is it noexec?)" >>"$j/out"
+"""
+"""What it does after a command that failed, where the folder's file system let nobody run our sudo."""
+
 # awk ends with the first word that is true; the value goes nowhere before it is known to be whole.
 FEED = r"""d=$j/@PLACE@
 [ -d "$d" ] || { say fed gone; exit 0; }

@@ -144,6 +144,7 @@ echo "$b $(group) $pid $(date +%s)" | dd of="$j/meta.t" conv=notrunc 2>/dev/null
 @PATH@
 @SH@ "$j/cmd" <@INPUT@ >>"$j/out" 2>&1
 c=$?
+@SAID@
 trap '' TERM INT HUP
 [ $c -lt 256 ] || c=$((128+c%128))
 echo "$c $(($(wc -c <"$j/out"))) $(date +%s) ." | dd of="$j/rc.t" conv=notrunc 2>/dev/null && mv "$j/rc.t" "$j/rc"
@@ -307,11 +308,11 @@ def launch_call(
             "CHECKIN": f'[ "$(cksum <"$j/in")" = "{cksum(stdin)}" ] || drop truncated "its input"',
             "INPUT": '"$j/in"',
         }
-    fields |= {"MAKEFED": "", "DROPFED": "", "TAKEFED": "", "SUDO": "", "PATH": ""}
+    fields |= {"MAKEFED": "", "DROPFED": "", "TAKEFED": "", "SUDO": "", "PATH": "", "SAID": ""}
     if fed:
         fields |= {"MAKEFED": job_feed.MAKE, "TAKEFED": job_feed.TAKE, "INPUT": "&4 4<&-"}
     if sudo:
-        fields |= {"SUDO": job_feed.SUDO, "PATH": job_feed.SUDO_PATH}
+        fields |= {"SUDO": job_feed.SUDO, "PATH": job_feed.SUDO_PATH, "SAID": job_feed.SUDO_SAID}
     if fed or sudo:
         fields |= {"DROPFED": job_feed.DROP}
     fields |= {"SUM": cksum(data), "GROUP": _GROUP, "OFF": "0", "HOLD": ""}

@@ -69,7 +69,8 @@ f={shell_path(path)}
 if [ -L "$f" ]; then f=$(readlink -f "$f") || exit 1; fi
 if [ -d "$f" ]; then echo "MRB directory"; exit 0; fi
 if [ ! -e "$f" ]; then
-  if [ -d "$(dirname "$f")" ]; then echo "MRB absent $f"; else echo "MRB nofolder $(dirname "$f")"; fi
+  d=$(dirname "$f")
+  if [ ! -d "$d" ]; then echo "MRB nofolder $d"; elif [ -x "$d" ]; then echo "MRB absent $f"; else echo "MRB closed"; fi
   exit 0
 fi
 if [ ! -r "$f" ]; then echo "MRB unreadable"; exit 0; fi
@@ -107,6 +108,8 @@ def parse_seen(answer: bytes, path: str) -> FileSeen:
             raise Refused(f"{path} is a directory, not a file")
         case ["MRB", "nofolder"]:
             raise Refused(f"the folder of {path} does not exist there", hint="Create it first, with the right owner.")
+        case ["MRB", "closed"]:
+            raise Refused(f"this user may not look into the folder of {path}")
         case ["MRB", "unreadable"]:
             raise Refused(f"{path} exists, but this user may not read it")
         case ["MRB", "large"]:
@@ -273,6 +276,31 @@ if [ -f "$b/absent" ]; then echo "MRB absent $b"; exit 0; fi
 if [ ! -f "$b/before" ]; then echo "MRB nobackup"; exit 0; fi
 echo "MRB file $(cksum <"$b/before") - - - $b/before"
 cat "$b/before"
+"""
+
+
+def blind_restore_script(path: str, run: str, made_by: str, attempt: str, *, secret: bool = False) -> str:
+    """Give the script that puts a backup back which nobody could look at, whatever is in the file's place now.
+
+    What it replaces is kept beside the backup, but that of a secret file is not.
+    """
+    failed = f'{{ say "$f was not changed"; exit {EXIT_FAILED}; }}'
+    keep = "" if secret else f'[ ! -e "$f" ] || cp -p "$f" "$b/undone" || {failed}\n'
+    return f"""\
+{_SAY}umask 077
+f={shell_path(path)}
+if [ -L "$f" ]; then f=$(readlink -f "$f") || exit {EXIT_FAILED}; fi
+b={backup_folder(run, made_by)}
+t="$(dirname "$f")"/.mailrunbook-{shlex.quote(attempt)}
+if [ ! -f "$b/before" ] && [ ! -f "$b/absent" ]; then
+say "there is no backup of $f; nothing was changed"; exit {EXIT_FAILED}
+fi
+trap 'rm -f "$t"' EXIT; trap 'exit 143' TERM INT HUP
+{keep}if [ -f "$b/absent" ]; then rm -f "$f" || {failed}
+say "$f is gone again, as before"
+else cp -p "$b/before" "$t" && mv -f "$t" "$f" || {failed}
+say "$f is as it was before"
+fi
 """
 
 

@@ -219,6 +219,7 @@ class Verify:
     every: float = 1.0
     os: str = ""
     secret: str = ""
+    become: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def wrap(text: str, cwd: str = "") -> str:
@@ -21,6 +26,30 @@ def wrap(text: str, cwd: str = "") -> str:
     return head + text
 
 
-def become(script: str, user: str) -> str:
-    """Give the script that runs `script` as another user, by sudo."""
-    return f"sudo -H -u {user} -- /bin/sh -c {shlex.quote(script)}\n" if user else script
+LET_IN = "mailrunbook: let in by sudo"
+"""The line that a proof's sudo comes to once it is let in: what stands before it is sudo's own."""
+
+
+_BY_PATH = re.compile(
+    r"(?<![\w./-])((?:/[\w.-]+)+/sudo)[ \t]+(?!-[AnS]\b|--(?:askpass|non-interactive|stdin)\b)\S"
+)
+"""A sudo that is not found in PATH, where ours is, and is neither told to use our askpass nor kept from asking."""
+
+
+def sudo_by_path(text: str) -> str:
+    """Give the path by which a script calls a sudo that cannot ask for a password; empty when it does not."""
+    found = _BY_PATH.search(text)
+    return found[1] if found else ""
+
+
+def become(script: str, user: str, *, ask: bool = True) -> str:
+    """Give the script that runs `script` as another user, by sudo; without `ask` it fails where sudo would ask."""
+    sudo = "sudo" if ask else "sudo -n"
+    return f"{sudo} -H -u {user} -- /bin/sh -c {shlex.quote(script)}\n" if user else script
+
+
+def as_each(scripts: Sequence[tuple[str, str]]) -> str:
+    """Give one script of several, each for a user; empty for the one who is logged in. It ends where one fails."""
+    if len(scripts) == 1:
+        return become(*scripts[0])
+    return "set -e\n" + "".join(become(script, user) for script, user in scripts)

@@ -18,6 +18,7 @@ from runbook_tui.core.text import Cleaner, clean_line
 from runbook_tui.engine.detached import DetachedJob, NotRunError
 from runbook_tui.engine.feeding import Feeding, data_of
 from runbook_tui.engine.output import COMPARED_LINES, Output
+from runbook_tui.engine.proofs import SudoProof
 from runbook_tui.engine.sudo import Sudo, sudo_name
 from runbook_tui.ports import Ended, Needs, OutcomeUnknownError
 
@@ -91,6 +92,8 @@ class Execution:
             run, lambda: shell(order.host), self._heard_bytes, clock, told=self._link_changed,
             offset=order.raw_offset, asked=self._sudo_asked, warned=self._warn,
         )  # fmt: skip
+        self._run = run
+        self._asker = asker
         self._secrets = secrets
         self._feeding = Feeding(self._job, clock, self._output.say)
         self._sudo = Sudo(
@@ -354,7 +357,7 @@ class Execution:
                 return
             if reason:
                 break
-        if reason == UNSEEN:
+        if reason in {UNSEEN, KEPT_OUT}:
             self._lost(f"the command {_how(ended)}, but its proof could not be seen: {lines[-1]}")
             return
         if reason or not self._action.checks:
@@ -391,7 +394,7 @@ class Execution:
             if attempt:
                 await self._clock.sleep(verify.every)
             line, reason = await self._look(verify)
-            if not reason or self._signalled or self._leaving:
+            if not reason or reason == KEPT_OUT or self._signalled or self._leaving:
                 break
         return line, reason
 
@@ -406,14 +409,15 @@ class Execution:
 
         self._output.say(f"verify on {host}: {shown}")
         try:
-            stdin = await self._read_by(verify)
-            self._proof = await self._shell(host).start(wrap(verify.text, verify.cwd), sink, stdin)
-        except (HostError, SecretError, OutcomeUnknownError) as error:
+            self._proof = proof = await self._begin_proof(verify, host, sink)
+        except (HostError, SecretError, OutcomeUnknownError, NotRunError) as error:
             return f"{shown}: {error}", UNSEEN
         self._proof_host = host
-        ended = await self._bounded(self._proof, verify.timeout or self._action.timeout or VERIFY_TIMEOUT)
+        ended = await self._bounded(proof, verify.timeout or self._action.timeout or VERIFY_TIMEOUT)
         if ended is None:
             return f"{shown}: no end in time", f"verify took too long: {shown}"
+        if isinstance(proof, SudoProof) and not proof.let_in and not ended.lost:
+            return f"{shown}: sudo did not let it in as {verify.become}: {proof.said}", KEPT_OUT
         last = cleaner.finish()
         heard.extend([last.text] if last else [])
         text = "\n".join(heard)
@@ -429,15 +433,30 @@ class Execution:
             return said, f"verify failed: its output does not match {verify.expect}: {shown}"
         return said, ""
 
-    async def _read_by(self, verify: Verify) -> bytes | None:
-        """Give what a proof reads on its standard input, if it does: it goes over the channel and nowhere else."""
-        if not verify.secret or self._secrets is None:
-            return None
-        return data_of(await self._secrets.want(verify.secret, self._action)) + b"\n"
+    async def _begin_proof(self, verify: Verify, host: HostName, sink: Callable[[bytes], None]) -> Job:
+        """Start one look; what it reads on its standard input, if it does, goes over the channel and nowhere else."""
+        fed = None
+        if verify.secret and self._secrets is not None:
+            fed = await self._secrets.want(verify.secret, self._action)
+        shell, script = self._shell(host), wrap(verify.text, verify.cwd)
+        user = (await shell.connect()).user if verify.become else ""
+        if verify.become == user:
+            return await shell.start(script, sink, data_of(fed) + b"\n" if fed is not None else None)
+        proof = SudoProof(
+            self._run, lambda: self._shell(host), sink, self._clock, asker=self._asker, known=self._known,
+            name=sudo_name(user, shell.host.ssh), who=f"the proof of {self._action.title} ({self.attempt})",
+            note=self._note, told=self._told,
+        )  # fmt: skip
+        await proof.start(script, verify.become, fed)
+        return proof
 
     async def _bounded(self, job: Job, limit: float) -> Ended | None:
         """Wait for a proof's end; past the limit it is signalled and let go, for it changes nothing over there."""
         waiting = asyncio.ensure_future(job.wait())
+        if isinstance(job, SudoProof):
+            entering = asyncio.ensure_future(job.admitted())
+            await asyncio.wait({waiting, entering}, return_when=asyncio.FIRST_COMPLETED)
+            entering.cancel()
         done, _ = await asyncio.wait({waiting}, timeout=limit)
         if done:
             return waiting.result()
@@ -454,6 +473,9 @@ def _needs(order: Order) -> Needs:
 
 UNSEEN = "unseen"
 """The reason of a proof that could not be looked at: neither good nor bad."""
+
+KEPT_OUT = "kept out"
+"""The same where sudo did not let it in: it is not tried again by itself, for that may lock an account."""
 
 
 def _how(ended: Ended) -> str:

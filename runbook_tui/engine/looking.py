@@ -11,8 +11,8 @@ from runbook_tui.core.errors import HostError
 from runbook_tui.core.proposal import DryRun
 from runbook_tui.core.recheck import Recheck
 from runbook_tui.core.redact import LineRedactor
-from runbook_tui.core.script import wrap
-from runbook_tui.core.text import Cleaner
+from runbook_tui.core.script import become, wrap
+from runbook_tui.core.text import Cleaner, clean_line
 from runbook_tui.ports import OutcomeUnknownError
 
 if TYPE_CHECKING:
@@ -50,6 +50,25 @@ async def look(shell: Shell, script: str, sink: Callable[[bytes], None]) -> Ende
         if isinstance(error, TimeoutError):
             return None
         raise
+
+
+async def kept_out(shell: Shell, user: str) -> str:
+    """Say with what words sudo does not let a look in as this user without asking; empty where it does.
+
+    Raises:
+        HostError: the host cannot be reached; nothing ran.
+    """
+    if not user:
+        return ""
+    said = bytearray()
+    try:
+        ended = await look(shell, become(":", user, ask=False), said.extend)
+    except OutcomeUnknownError as error:
+        return f"the link broke: {error}"
+    if ended is not None and ended.exit == 0:
+        return ""
+    lines = said.decode(errors="replace").splitlines()
+    return clean_line(lines[-1]) if lines else "sudo does not answer"
 
 
 async def _end(shell: Shell, starting: asyncio.Future[Job]) -> None:
@@ -105,15 +124,17 @@ class Seen:
     how: str
 
 
-async def _see(shell: Shell, command: str, cwd: str, known: KnownSecrets) -> Seen:
-    """Run a read-only command of the runbook.
+async def _see(shell: Shell, command: str, cwd: str, known: KnownSecrets, user: str) -> Seen:
+    """Run a read-only command of the runbook, for another user only where sudo asks for nothing.
 
     Raises:
         HostError: the host cannot be reached; nothing ran.
     """
+    if said := await kept_out(shell, user):
+        return Seen("", None, f"it was not run: a look gives no password, and sudo -n as {user} says: {said}")
     kept = Ends(known)
     try:
-        ended = await look(shell, wrap(command, cwd), kept.take)
+        ended = await look(shell, become(wrap(command, cwd), user, ask=False), kept.take)
     except OutcomeUnknownError as error:
         return Seen("", None, f"the link broke: {error}")
     if ended is None:
@@ -123,23 +144,25 @@ async def _see(shell: Shell, command: str, cwd: str, known: KnownSecrets) -> See
     return Seen(kept.text(), None, ended.lost or f"ended by signal {ended.signal}")
 
 
-async def dry_run(shell: Shell, action: Action, known: KnownSecrets) -> DryRun:
-    """Run the action's `dry-run=` on its host; `action` has its literals resolved.
+async def dry_run(shell: Shell, action: Action, known: KnownSecrets, user: str = "") -> DryRun:
+    """Run the action's `dry-run=` on its host, as `user` if one is given; `action` has its literals resolved.
 
     A status that the action itself may end with is well: tools say the same whether they do it or would.
 
     Raises:
         HostError: the host cannot be reached; nothing ran.
     """
-    seen = await _see(shell, action.dry_run, action.cwd, known)
+    seen = await _see(shell, action.dry_run, action.cwd, known, user)
     return DryRun(action.dry_run, seen.output, seen.how, well=seen.exit in action.exits | {0})
 
 
-async def recheck(shell: Shell, host: HostName, action: Action, known: KnownSecrets) -> Recheck:
-    """Run the action's `recheck=` on its host; `action` has its literals resolved.
+async def recheck(
+    shell: Shell, host: HostName, action: Action, known: KnownSecrets, user: str = ""
+) -> Recheck:  # fmt: skip
+    """Run the action's `recheck=` on its host, as `user` if one is given; `action` has its literals resolved.
 
     Raises:
         HostError: the host cannot be reached; nothing ran.
     """
-    seen = await _see(shell, action.recheck, action.cwd, known)
+    seen = await _see(shell, action.recheck, action.cwd, known, user)
     return Recheck(host, action.recheck, seen.output, seen.how, seen.exit, withheld=action.no_log)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from runbook_tui.core import filestep, gates, secretfile
@@ -13,11 +14,11 @@ from runbook_tui.core.events import Role
 from runbook_tui.core.model import LOCAL, Action, ActionKind, FileChange, HostName
 from runbook_tui.core.proposal import NO_RETURN, YES, DryRun, Proposal
 from runbook_tui.core.run import RunState, Status, Verb
-from runbook_tui.core.script import become, wrap
+from runbook_tui.core.script import as_each, become, sudo_by_path, wrap
 from runbook_tui.core.settle import effective
 from runbook_tui.core.text import clean_line
 from runbook_tui.core.verbs import RERUN_WORD, number_of, passed_no_return, word
-from runbook_tui.engine.looking import READ_TIMEOUT, dry_run, look, recheck
+from runbook_tui.engine.looking import READ_TIMEOUT, dry_run, kept_out, look, recheck
 from runbook_tui.ports import OutcomeUnknownError
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Proposer:
         identity = await self._identity(action)
         dry = await self._dry_run(identity, action)
         changed = edited is not None and edited != action.text
-        script = _as(wrap(text, action.cwd), action.become, identity)
+        script = become(wrap(text, action.cwd), _other(action.become, identity))
         return self._proposal(
             state, action, identity, script, written=action.text if changed else "",
             done_when=_done_when(action), way_back=_way_back(action), dry=dry, fed=fed,
@@ -107,8 +108,9 @@ class Proposer:
         if action.file is None:
             raise Refused("it does not say which file")
         identity = await self._identity(action)
+        user = _other(action.become, identity)
         dry = await self._dry_run(identity, action)
-        seen = await self._look(identity.host, filestep.read_script(action.file.path), action.file.path)
+        seen = await self._seen(identity, action.file.path, user)
         about = (
             f"{seen.path} is there: {seen.perms} uid {seen.uid} gid {seen.gid}" if seen.exists
             else f"{seen.path} is not there yet"
@@ -117,14 +119,14 @@ class Proposer:
             detail, fed = await self._secret_content(state, action, action.file, seen)
             script = filestep.write_script(action.file, seen, "", state.run, self.next_attempt(state))
             return self._proposal(
-                state, action, identity, script, fed=fed, detail=f"{about}\n{detail}",
+                state, action, identity, become(script, user), fed=fed, detail=f"{about}\n{detail}",
                 done_when=_done_when(action), way_back=_way_back(action), dry=dry,
             )  # fmt: skip
         content = filestep.new_content(seen, action.file, action.text)
         attempt = self.next_attempt(state)
         script = filestep.write_script(action.file, seen, cksum(content), state.run, attempt)
         return self._proposal(
-            state, action, identity, script, stdin=content,
+            state, action, identity, become(script, user), stdin=content,
             detail=f"{about}\n{filestep.diff(seen.content, content, seen.path)}",
             done_when=_done_when(action), way_back=_way_back(action), dry=dry,
         )  # fmt: skip
@@ -156,14 +158,10 @@ class Proposer:
             if len(hosts) > 1:
                 raise Refused("its ways back are on different hosts, which is not built yet", hint="Undo by hand.")
             host = hosts.pop()
-            as_users = list(dict.fromkeys(undo.become for undo in action.undos))
-            if len(as_users) > 1:
-                raise Refused("its ways back are for different users, which is not built yet", hint="Undo by hand.")
             fed = await self._undo_secret(action)
             identity = await self._identity(action, host)
-            text = "\n".join(undo.text.rstrip("\n") for undo in action.undos) + "\n"
             return self._proposal(
-                state, action, identity, _as(wrap(text, action.undos[0].cwd), as_users[0], identity), role=Role.UNDO,
+                state, action, identity, _ways_back(action, identity), role=Role.UNDO,
                 danger=any(undo.danger for undo in action.undos), done_when=("exit status 0",),
                 fed=fed,
             )  # fmt: skip
@@ -183,9 +181,21 @@ class Proposer:
         if last is None or action.file is None:
             raise Refused("there is nothing to put back")
         identity = await self._identity(action, HostName(last.host))
-        backup = await self._look(identity.host, filestep.backup_read_script(state.run, last.id), "the backup")
-        seen = await self._look(identity.host, filestep.read_script(action.file.path), action.file.path)
+        user = _other(action.become, identity)
         secret, attempt = action.file.secret, self.next_attempt(state)
+        if said := await kept_out(self._connections.shell(identity.host), user):
+            path = action.file.path
+            script = filestep.blind_restore_script(path, state.run, last.id, attempt, secret=secret)
+            shown = (
+                f"the backup of {path} is put back, whatever is there now. Neither can be shown: "
+                f"a look gives no password, and sudo -n as {user} says: {said}"
+            )
+            return self._proposal(
+                state, action, identity, become(script, user), role=Role.UNDO, danger=False, detail=shown,
+                done_when=("exit status 0",),
+            )  # fmt: skip
+        backup = await self._look(identity.host, filestep.backup_read_script(state.run, last.id), "the backup", user)
+        seen = await self._look(identity.host, filestep.read_script(action.file.path), action.file.path, user)
         script = filestep.restore_script(seen, backup, state.run, last.id, attempt, secret=secret)
         shown = filestep.diff(seen.content, backup.content, seen.path)
         if secret:
@@ -193,7 +203,7 @@ class Proposer:
         if not backup.exists:
             shown = f"{seen.path} did not exist before; it is removed again\n{shown}"
         return self._proposal(
-            state, action, identity, script, role=Role.UNDO, danger=False, detail=shown,
+            state, action, identity, become(script, user), role=Role.UNDO, danger=False, detail=shown,
             done_when=("exit status 0",), fed=secretfile.standard_input(seen, None, seen.path) if secret else None,
         )  # fmt: skip
 
@@ -205,7 +215,7 @@ class Proposer:
 
     async def _dry_run(self, identity: Identity, action: Action) -> DryRun | None:
         shell, known = self._connections.shell(identity.host), self._secrets.known
-        return await dry_run(shell, action, known) if action.dry_run else None
+        return await dry_run(shell, action, known, _other(action.become, identity)) if action.dry_run else None
 
     async def recheck(self, state: RunState, action_id: str) -> Recheck:
         """Ask the action's host how the action stands there; Engine.recheck has the errors."""
@@ -214,13 +224,32 @@ class Proposer:
             raise Refused("no step is chosen")
         action = effective(state, written)
         identity = await self._identity(action)
-        return await recheck(self._connections.shell(identity.host), identity.host, action, self._secrets.known)
+        shell, user = self._connections.shell(identity.host), _other(action.become, identity)
+        return await recheck(shell, identity.host, action, self._secrets.known, user)
 
-    async def _look(self, host: HostName, script: str, path: str) -> filestep.FileSeen:
+    async def _seen(self, identity: Identity, path: str, user: str) -> filestep.FileSeen:
+        """Read a file as it is now; where sudo would ask, only if the login itself may read it."""
+        script = filestep.read_script(path)
+        said = await kept_out(self._connections.shell(identity.host), user)
+        if not said:
+            return await self._look(identity.host, script, path, user)
+        why = f"~ is the home of {user}"
+        if not path.startswith("~/"):
+            try:
+                return await self._look(identity.host, script, path)
+            except Refused as error:
+                why = error.title
+        raise Refused(
+            f"{path} cannot be read as {user} before it is changed",
+            f"a look gives no password, and sudo -n says: {said}; as {identity.user}: {why}",
+            hint=f"Let {identity.user} read it, have sudo ask for no password, or write the change as a command.",
+        )
+
+    async def _look(self, host: HostName, script: str, path: str, user: str = "") -> filestep.FileSeen:
         """Run a read-only script and understand its answer."""
         answer = bytearray()
         try:
-            ended = await look(self._connections.shell(host), script, answer.extend)
+            ended = await look(self._connections.shell(host), become(script, user, ask=False), answer.extend)
         except OutcomeUnknownError as error:
             raise HostError(f"{path} could not be read on {host}", str(error)) from None
         if ended is None:
@@ -246,16 +275,26 @@ class Proposer:
             user=identity.user if identity else "", name=identity.name if identity else "",
             address=identity.address if identity else "", fingerprint=identity.fingerprint if identity else "",
             command=command, stdin=stdin, written=written, detail=detail, done_when=done_when, way_back=way_back,
-            warnings=_warnings(state, action, role, dry, edited=bool(written)), danger=dangerous,
+            warnings=(*_sudo_warnings(command), *_warnings(state, action, role, dry, edited=bool(written))),
+            danger=dangerous,
             wants=_wants(state, action, host, role, by_name=dangerous or final),
             gates=gates.let_through(state, action) if role is Role.RUN else (), dry_run=dry, no_return=final,
             fed=fed, input=_input(fed) if action.kind is not ActionKind.FILE else "",
         )  # fmt: skip
 
 
-def _as(script: str, user: str, identity: Identity) -> str:
-    """Give the script as it runs: by sudo where it is for another user than the one who is logged in."""
-    return become(script, user if user != identity.user else "")
+def _other(user: str, identity: Identity) -> str:
+    """Give the user whom sudo is wanted for; empty for the one who is logged in."""
+    return user if user != identity.user else ""
+
+
+def _ways_back(action: Action, identity: Identity) -> str:
+    """Give one script of the ways back, those of one user in a row as one shell."""
+    rows = [
+        (user, list(row)) for user, row in groupby(action.undos, key=lambda undo: _other(undo.become, identity))
+    ]
+    texts = (("".join(undo.text.rstrip("\n") + "\n" for undo in row), row[0].cwd, user) for user, row in rows)
+    return as_each([(wrap(text, cwd), user) for text, cwd, user in texts])
 
 
 def _input(fed: Secret | None) -> str:
@@ -296,6 +335,12 @@ def _warnings(
         if count := _unsettled_before(state, action):
             found.append(f"{count} earlier step{'s are' if count > 1 else ' is'} not settled yet")
     return (*found, *(step.warnings if step else ()))
+
+
+def _sudo_warnings(script: str) -> tuple[str, ...]:
+    path = sudo_by_path(script)
+    why = f"{path} cannot ask for a password when it is called by its path: it fails if it wants one; sudo alone can"
+    return (why,) if path else ()
 
 
 def _unsettled_before(state: RunState, action: Action) -> int:

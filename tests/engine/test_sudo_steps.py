@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_tui.core.markdown import read
-from runbook_tui.core.model import LOCAL
+from runbook_tui.core.model import LOCAL, Verify
 from runbook_tui.core.run import Status, Verb
 from runbook_tui.core.secret import Secret
 from runbook_tui.ports import LoginAnswer, LoginKind
@@ -196,10 +196,34 @@ async def test_another_user_is_had_by_sudo_and_shown(tmp_path: Path) -> None:
 
 
 def test_the_attributes_of_other_users() -> None:
-    """They name whom; a proof and a file that would need a password are held, and say so."""
+    """They name whom, on a command, a way back, a proof and a file step."""
     (one,) = actions_of("   ```sh {.run sudo=yes}\n   id\n   ```\n   ```sh {.undo user=postfix}\n   id\n   ```\n")
     assert (one.become, one.undos[0].become, one.holds) == ("root", "postfix", ())
-    (held,) = actions_of("   ```sh {.run}\n   id\n   ```\n   ```sh {.verify sudo=yes}\n   id\n   ```\n")
-    assert [hold.why for hold in held.holds] == ["a proof as root is not built yet: write sudo -n into it"]
+    (proved,) = actions_of("   ```sh {.run}\n   id\n   ```\n   ```sh {.verify sudo=yes}\n   id\n   ```\n")
+    assert (proved.become, proved.verifies[0].become, proved.holds) == ("", "root", ())
     (file,) = actions_of("   ```conf {.file file=/etc/x mode=replace sudo=yes}\n   a\n   ```\n")
-    assert [hold.why for hold in file.holds] == ["writing a file as root is not built yet"]
+    assert (file.become, file.holds) == ("root", ())
+
+
+@pytest.mark.parametrize(("value", "status"), [(RIGHT, Status.DONE), ("", Status.UNKNOWN)])
+async def test_a_proof_as_another_user_asks_like_a_step(tmp_path: Path, value: str, status: Status) -> None:
+    """Let in, it proves; where nobody gives a password it is not known whether it holds, and it is asked once."""
+    typist = Typist([()], drawer(value))
+    bench = bench_of(tmp_path, typist)
+    proof = Verify("echo proved", 1, become="nobody", expect="^proved$", retry=3)
+    bench.runbook = replace(a_runbook(an_action("a", "true", host=LOCAL, verifies=(proof,))), hosts=bench.runbook.hosts)
+    got, said = await run(bench, tmp_path)
+    assert got is status, said
+    assert len(typist.asked) == (0 if value else 1)
+    assert ("sudo did not let it in as nobody" in said) is not bool(value)
+
+
+def test_a_sudo_called_by_its_path_is_warned_of() -> None:
+    """It does not find ours: lint says so; one that is told to ask, or not to, is well."""
+    head = b"---\nrunbook:\n  version: 1\n---\n# Move\n\n## Do it\n\n1. Do <!-- step: #a host=local -->\n\n"
+    head += b"   ```sh {.run}\n   "
+    found = {
+        command: [p.line for p in read(head + command + b"\n   ```\n").problems if p.code == "sudo-by-path"] != []
+        for command in (b"/usr/bin/sudo id", b"/usr/bin/sudo -A id", b"/usr/bin/sudo -n id", b"sudo id")
+    }
+    assert list(found.values()) == [True, False, False, False]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runbook_tui.core.model import Host
+from runbook_tui.core.model import ActionKind, FileChange, FileMode, Host, Verify
 from runbook_tui.core.run import Status, Verb
 from tests.adapters.conftest import ssh_shell
 from tests.core.builders import OLD, a_runbook, an_action
@@ -188,3 +188,33 @@ async def test_a_password_is_seen_nowhere_while_sudo_has_it(far: Far, tmp_path: 
             await engine.idle()
         assert engine.state.of("a").status is Status.DONE
         assert "e07b2" not in engine.export("md") + engine.export("json")
+
+
+@pytest.mark.parametrize("user", ["ada", "nora"])
+async def test_a_file_of_root_is_written_proved_and_put_back(far: Far, tmp_path: Path, user: str) -> None:
+    """With a password or without: the diff is shown, root writes, a proof as root holds, and root takes it back."""
+    path = f"/etc/sudo-lab-{user}.conf"
+    target = far.root / path[1:]
+    target.write_text("old\n")
+    typist = Typist(drawer={f"sudo {user}@{user}.test": RIGHT})
+    bench = far.bench(tmp_path, user, "new", typist)
+    action = an_action(
+        "a", "new\n", host=OLD, kind=ActionKind.FILE, become="root", file=FileChange(path, FileMode.REPLACE),
+        verifies=(Verify(f"id -un; cat {path}", 1, become="root", expect="(?s)^root$.*^new$"),),
+    )  # fmt: skip
+    bench.runbook = replace(a_runbook(action), hosts=bench.runbook.hosts, title=tmp_path.name)
+    async with bench.engine() as engine:
+        await engine.consent()
+        proposal = await engine.propose("a", Verb.CONFIRM)
+        assert "-old\n+new" in proposal.detail
+        async with asyncio.timeout(120):
+            assert await confirm(engine, "a") is DONE, engine.export("md")
+        assert target.read_text() == "new\n"
+        undo = await engine.propose("a", Verb.UNDO)
+        assert ("Neither can be shown" in undo.detail) is (user == "ada")
+        async with asyncio.timeout(120):
+            assert await confirm(engine, "a", Verb.UNDO) is Status.UNDONE, engine.export("md")
+    bench.leave()
+    assert target.read_text() == "old\n"
+    assert typist.asked == []
+    assert found("e07b2", far.root / "run", tmp_path) == []

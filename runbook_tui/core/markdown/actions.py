@@ -197,14 +197,11 @@ def _merged(draft: ActionDraft, step: DraftStep, context: Context) -> ActionDraf
     holds += [h for h in (*not_built(draft.shared), *not_built(draft.own)) if h not in holds]
     _check_recheck(draft, merged, context)
     file, command = draft.action.file, draft.action.kind is ActionKind.COMMAND
-    if file is not None and (name := _become(merged)):
-        subject = "user" if "user" in merged else "sudo"
-        holds.append(Hold(HoldCode.UNSUPPORTED, f"writing a file as {name} is not built yet", subject))
     draft.action = replace(
         draft.action,
         file=replace(file, secret="secret" in classes) if file is not None else None,
         secret=merged.get("secret", "") if command else "",
-        become=_become(merged) if command else "",
+        become=_become(merged) if command or file is not None else "",
         host=host,
         host_why=why,
         exits=values.exits(merged.get("exit", "0")) or frozenset({0}),
@@ -307,13 +304,9 @@ def belong(draft: ActionDraft, belonging: Belonging, context: Context) -> None:
             verify = Verify(
                 fence.text, fence.line, host, exits, own.values.get("expect", ""), timeout, cwd,
                 int(retry) if retry.isdigit() else 0, values.duration(own.values.get("every", "")) or 1.0,
-                system, secret,
+                system, secret, _become(own.values),
             )  # fmt: skip
             action = replace(action, verifies=(*action.verifies, verify))
-            if name := _become(own.values):
-                subject = "user" if "user" in own.values else "sudo"
-                why = f"a proof as {name} is not built yet: write sudo -n into it"
-                action = replace(action, holds=(*action.holds, Hold(HoldCode.UNSUPPORTED, why, subject)))
         case "undo":
             undo = Undo(
                 fence.text, fence.line, host, exits, timeout, cwd, own.has("danger"), system, secret,
@@ -339,7 +332,7 @@ def digest(action: Action, classes: Mapping[str, object]) -> str:
         "classes": classes, "path": action.file.path if action.file else "", "wait": action.wait_for,
         "mode": action.file.mode if action.file else None,
         "verify": [[v.text, v.host, sorted(v.exits), v.expect, v.timeout, v.cwd, v.retry, v.every, v.os,
-                    *filter(None, [v.secret])] for v in action.verifies],
+                    *filter(None, [v.secret, v.become])] for v in action.verifies],
         "undo": [[u.text, u.host, sorted(u.exits), u.timeout, u.cwd, u.danger, u.os,
                   *filter(None, [u.secret, u.become])] for u in action.undos],
         "output": [[o.text, o.match] for o in action.outputs],

@@ -16,7 +16,7 @@ from runbook_tui.core.markdown.build import Builder, Built
 from runbook_tui.core.markdown.decode import decode
 from runbook_tui.core.markdown.frontmatter import Front, read_front
 from runbook_tui.core.markdown.references import check_references
-from runbook_tui.core.markdown.spliced import check_spliced
+from runbook_tui.core.markdown.spliced import check_spliced, check_sudo
 from runbook_tui.core.markdown.tree import Node, NodeKind, parse
 from runbook_tui.core.markdown.words import plain_title
 from runbook_tui.core.model import LOCAL, BlockKind, Literal, Problem, Runbook, Severity
@@ -60,6 +60,7 @@ def read(data: bytes, *, name: str = "", hosts: Collection[str] = ()) -> Runbook
     built = builder.build()
     check_references(list(builder.groups()), built.phases, built.explicit, front, context)
     check_spliced(built.phases, front.literals, lines, context)
+    check_sudo(built.phases, context)
     problems += [*draft.problems, *context.problems, *_hidden(built, draft, lines, annotated=front.annotated)]
     return Runbook(
         title=title,

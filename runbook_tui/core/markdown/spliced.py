@@ -1,10 +1,11 @@
-"""Secrets that a runbook would put into a command or a file that is shown: refused with their line and column."""
+"""What a command may not have in it, or had better not: secrets in the open, a sudo that cannot ask."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runbook_tui.core.model import ActionKind, LiteralSource
+from runbook_tui.core.model import ActionKind, LiteralSource, Problem, Severity
+from runbook_tui.core.script import sudo_by_path
 from runbook_tui.core.settle import mentioned, places
 
 if TYPE_CHECKING:
@@ -32,6 +33,17 @@ def check_spliced(
                         place = _place(literal, text, line, lines)
                         message = f"{literal.text} stands for a secret, which is never put into what is shown or sent"
                         context.error(*place, "spliced-secret", message, hint.format(literal.text))
+
+
+def check_sudo(phases: tuple[Phase, ...], context: Context) -> None:
+    """Warn of every sudo that is called by its path: it does not find ours, so it cannot ask for a password."""
+    for action in (action for phase in phases for step in phase.steps for action in step.actions):
+        own = [(action.text, action.line)] if action.kind is ActionKind.COMMAND else []
+        proofs = [(part.text, part.line) for part in action.verifies if part.become]
+        for text, line in (*own, *proofs, *((undo.text, undo.line) for undo in action.undos)):
+            if path := sudo_by_path(text):
+                message = f"{path} cannot ask for a password when it is called by its path: it fails if it wants one"
+                context.problems.append(Problem(line, 1, Severity.WARNING, "sudo-by-path", message, "write sudo"))
 
 
 def _open(action: Action) -> Iterator[tuple[str, int]]:
