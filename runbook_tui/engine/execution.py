@@ -104,6 +104,8 @@ class Execution:
         self._proof: Job | None = None
         self._proof_host = order.host
         self._signalled = ""
+        self._sending = asyncio.Lock()
+        self._alive = 0
         self._leaving = ""
         self._timed_out = False
         self._losses_told = 0
@@ -158,10 +160,11 @@ class Execution:
             await self._sudo.settle()
         if ended.exit == 0:
             await self._sudo.prove()
+        survivors = await self._survivors()
         if self._leaving:
             return
         self._output.finish()
-        self._judge_later_or_now(ended)
+        self._judge_later_or_now(ended, survivors)
         if self.stage == "verifying":
             await self._prove(ended)
 
@@ -206,13 +209,26 @@ class Execution:
     async def _sent(self, signal: str, sending: Awaitable[int]) -> int:
         """Send a signal; one that was not sent is not said to have been when the command ends by itself."""
         before, self._signalled = self._signalled, signal
-        try:
-            return await sending
-        except UnansweredError:
-            raise
-        except HostError:
-            self._signalled = before
-            raise
+        async with self._sending:
+            try:
+                self._alive = await sending
+            except UnansweredError:
+                raise
+            except HostError:
+                self._signalled = before
+                raise
+            return self._alive
+
+    async def _survivors(self) -> str:
+        """Say what outlived a signal that ended it, such as what sudo started, whom the login may not signal."""
+        if not self._sending.locked():
+            return ""
+        async with self._sending:
+            pass
+        if not self._alive:
+            return ""
+        count = f"{self._alive} process{'es' if self._alive != 1 else ''}"
+        return f", but {count} of its group still ran on {self.host} a moment after the signal: look there"
 
     def _stop_looking(self, signal: str) -> str:
         """Give up a job whose host cannot be reached: at the second, typed time it is recorded as unknown."""
@@ -288,7 +304,7 @@ class Execution:
         finally:
             waiting.cancel()
 
-    def _judge_later_or_now(self, ended: Ended) -> None:
+    def _judge_later_or_now(self, ended: Ended, survivors: str) -> None:
         if ended.lost and self._signalled == "KILL" and not self._job.trouble:
             self._record_stopped(ended, "KILL was sent; its processes are gone, and so is whoever kept its exit status")
             return
@@ -296,7 +312,7 @@ class Execution:
             self._lost(ended.lost)
             return
         if self._signalled and not self._timed_out:
-            self._record_stopped(ended, f"{self._signalled} was sent, then {_how(ended)}")
+            self._record_stopped(ended, f"{self._signalled} was sent, then {_how(ended)}{survivors}")
             return
         reason = self._what_failed(ended)
         forward = self._order.role is ev.Role.RUN and not reason

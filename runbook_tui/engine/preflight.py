@@ -148,4 +148,7 @@ def _unheard(output: bytes) -> None:
 
 def _uses_sudo(state: RunState, name: HostName) -> bool:
     actions = (effective(state, action) for action in state.runbook.actions())
-    return any(a.host == name and (a.become or re.search(r"\bsudo\b", a.text)) for a in actions)
+    return any(
+        a.host == name and (a.become or re.search(r"\bsudo\b", a.text) or any(v.become for v in a.verifies))
+        for a in actions
+    )

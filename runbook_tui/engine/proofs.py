@@ -63,6 +63,11 @@ class SudoProof:
         return self._job.pgid
 
     @property
+    def noise(self) -> str:
+        """Nothing: what a login shell says does not reach a detached job."""
+        return ""
+
+    @property
     def let_in(self) -> bool:
         """Whether sudo let it in."""
         return self._entered.is_set()

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import shutil
+import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from tests.support.typist import Typist
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from runbook_tui.engine import Engine
     from runbook_tui.ports import HostKey, Shell
     from tests.support.sshd import Sshd, SshFiles
 
@@ -171,6 +173,75 @@ async def test_every_way_of_sudo(far: Far, tmp_path: Path, case: Case) -> None:
     assert found("e07b2", far.root / "run", tmp_path) == []
 
 
+async def begun(engine: Engine, there: Path) -> Path:
+    """Confirm the step; give the folder in /proc of what it runs as root."""
+    await engine.consent()
+    proposal = await engine.propose("a", Verb.CONFIRM)
+    await engine.confirm(proposal, proposal.wants)
+    await eventually(lambda: there.exists() and engine.activity is not None and engine.activity.stage == "running", 120)
+    return Path(f"/proc/{there.read_text().strip()}")  # noqa: ASYNC240 -- a pid of a few bytes
+
+
+def lives(process: Path) -> bool:
+    """Whether it is there, and no zombie."""
+    return process.exists() and "\nState:\tZ" not in (process / "status").read_text()
+
+
+@pytest.mark.parametrize("user", ["nora", "ada"])
+async def test_term_reaches_what_root_runs(far: Far, tmp_path: Path, user: str) -> None:
+    """Sudo may be signalled by who started it, and passes it on."""
+    script = f"sudo sh -c 'echo $$ >/run/{user}/pid.t; mv /run/{user}/pid.t /run/{user}/pid; exec sleep 1000'"
+    bench = far.bench(tmp_path, user, script, Typist(drawer={f"sudo {user}@{user}.test": RIGHT}))
+    async with bench.engine() as engine:
+        running = await begun(engine, far.root / f"run/{user}/pid")
+        assert "nothing of it runs any more" in await engine.stop()
+        async with asyncio.timeout(120):
+            await engine.idle()
+        assert engine.state.of("a").status is Status.STOPPED
+        assert not lives(running)
+
+
+@pytest.mark.parametrize(("user", "reached"), [("nora", True), ("ada", False)])
+async def test_kill_passes_sudo_by_and_that_is_said(far: Far, tmp_path: Path, user: str, reached: bool) -> None:
+    """What root runs outlives a KILL of its sudo: it is ended by sudo -n, or said to live on, and not called ended."""
+    there = far.root / f"run/{user}/stubborn"
+    inner = f"echo $$ >/run/{user}/t; mv /run/{user}/t /run/{user}/stubborn; while :; do sleep 0.2; done"
+    script = f"trap '' TERM; sudo sh -c '{inner}'"
+    bench = far.bench(tmp_path, user, script, Typist(drawer={f"sudo {user}@{user}.test": RIGHT}))
+    async with bench.engine() as engine:
+        running = await begun(engine, there)
+        try:
+            assert " of it still run" in await engine.stop()
+            said = await engine.stop(kill=True)
+            assert ("nothing of it runs any more" in said) is reached
+            assert lives(running) is not reached
+            if not reached:
+                assert engine.state.of("a").status is Status.RUNNING
+        finally:
+            if lives(running):
+                os.kill(int(running.name), signal.SIGKILL)
+        async with asyncio.timeout(120):
+            await engine.idle()
+        assert engine.state.of("a").status is Status.STOPPED
+
+
+async def test_what_outlives_its_command_is_in_the_record(far: Far, tmp_path: Path) -> None:
+    """TERM ends the shell of the step, but not what root runs and ignores it: stopped is not said to be all over."""
+    there = far.root / "run/ada/left"
+    inner = 'trap "" TERM; echo $$ >/run/ada/t; mv /run/ada/t /run/ada/left; while :; do sleep 0.2; done'
+    bench = far.bench(tmp_path, "ada", f"sudo sh -c '{inner}'", Typist(drawer={"sudo ada@ada.test": RIGHT}))
+    async with bench.engine() as engine:
+        running = await begun(engine, there)
+        try:
+            assert " of it still run" in await engine.stop()
+            async with asyncio.timeout(120):
+                await engine.idle()
+            assert engine.state.of("a").status is Status.STOPPED
+            assert "of its group still ran on old a moment after the signal" in engine.export("md")
+        finally:
+            os.kill(int(running.name), signal.SIGKILL)
+
+
 async def test_a_password_is_seen_nowhere_while_sudo_has_it(far: Far, tmp_path: Path) -> None:
     """While a command runs as root, no argument, environment or file on either side has the password."""
     flag = far.root / "run/ada/go"
@@ -196,6 +267,7 @@ async def test_a_file_of_root_is_written_proved_and_put_back(far: Far, tmp_path:
     path = f"/etc/sudo-lab-{user}.conf"
     target = far.root / path[1:]
     target.write_text("old\n")
+    shutil.rmtree(far.root / "root/mailrunbook", ignore_errors=True)  # these runs have one name
     typist = Typist(drawer={f"sudo {user}@{user}.test": RIGHT})
     bench = far.bench(tmp_path, user, "new", typist)
     action = an_action(
