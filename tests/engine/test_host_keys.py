@@ -181,3 +181,28 @@ async def test_a_jump_host_has_a_key_of_its_own(tmp_path: Path, machines: Machin
         refusal = view_of(engine, NEW).refusal
         assert refusal is not None
         assert (refusal.jump, refusal.verdict) == ("jump.test", KeyVerdict.CHANGED)
+
+
+@pytest.mark.parametrize("verdict", [KeyVerdict.CHANGED, KeyVerdict.OTHER_TYPE, KeyVerdict.REVOKED])
+async def test_a_jump_host_with_a_wrong_key_is_logged_in_to_by_nobody(
+    tmp_path: Path, machines: Machines, verdict: KeyVerdict
+) -> None:
+    """The hop is named with its own verdict, its login is not tried, and a revoked key cannot be trusted."""
+    line = line_for(verdict, OLD, machines, tmp_path).replace(NAMES[OLD], "jump.test")
+    two = machines.hosts(tmp_path, machines.known(NEW) + line)
+    two.files.config.write_text(
+        f"Host new.test\n  ProxyJump jump.test\nHost jump.test\n  HostKeyAlias jump.test\n  HostName 127.0.0.1\n"
+        f"  Port {machines.old.port}\n  User {machines.old.user}\n  IdentityFile {machines.operator.private}\n"
+        + two.files.config.read_text()
+    )
+    before = machines.logins()
+    async with bench_of(tmp_path, two, *both()).engine() as engine:
+        await engine.consent()
+        with pytest.raises(HostError, match=r"^new: Jump host jump\.test: "):
+            await engine.propose(NEW, Verb.CONFIRM)
+        refusal = view_of(engine, NEW).refusal
+        assert refusal is not None
+        assert (refusal.jump, refusal.verdict) == ("jump.test", verdict)
+        assert refusal.can_be_trusted is (verdict is not KeyVerdict.REVOKED)
+        assert engine.state.pins == {}
+    assert machines.logins() == before
