@@ -167,7 +167,7 @@ class Connections:
             ssh=host.ssh,
             link=Link.REFUSED if mistaken else shell.link if shell else Link.IDLE,
             identity=self._identities.get(host.name),
-            problem="" if shell and shell.link is Link.CONNECTING else self._problems.get(host.name, ""),
+            problem="" if shell and shell.link in {Link.CONNECTING, Link.UP} else self._problems.get(host.name, ""),
             refusal=mistaken or (shell.refusal if shell else None),
         )
 

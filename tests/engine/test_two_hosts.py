@@ -14,7 +14,7 @@ from runbook_tui.core.run import Status, Verb
 from runbook_tui.ports import CheckState, Link
 from tests.core.builders import NEW, OLD, a_runbook, an_action
 from tests.support.bench import Bench, confirm, eventually, until
-from tests.support.sshd import make_key, start_sshd
+from tests.support.sshd import KeyPair, make_key, start_sshd
 
 if TYPE_CHECKING:
     from runbook_tui.core.model import Action
@@ -181,6 +181,27 @@ async def test_a_host_that_is_down_is_said_so_and_nothing_changes(tmp_path: Path
         await until(engine, lambda: all(c.looked and c.state is not CheckState.PENDING for c in engine.checks()))
         states = {check.name: check.state for check in engine.checks()}
         assert states == {"ssh-old": CheckState.PASS, "ssh-new": CheckState.UNKNOWN}
+
+
+async def test_a_host_that_was_reached_anew_has_no_problem_any_more(tmp_path: Path, two_hosts: TwoHosts) -> None:
+    """Whoever made the connection: what runs there mends its link without asking who answers."""
+    new = two_hosts.new
+    host_key = KeyPair(new.folder / "host_key", new.host_key)
+    bench = replace(bench_of(tmp_path, two_hosts, an_action("a", host=NEW)), make_probes=lambda _: {})
+    async with bench.engine() as engine:
+        await engine.consent()
+        new.stop()
+        with pytest.raises(HostError):
+            await engine.reconnect(NEW)
+        (down,) = [view for view in engine.hosts() if view.name == NEW]
+        assert "new" in down.problem
+        again = start_sshd(new.folder, [two_hosts.files.key.public], host_key=host_key, port=new.port)
+        try:
+            await engine._connections.shell(NEW).connect()
+            (up,) = [view for view in engine.hosts() if view.name == NEW]
+            assert (up.link, up.problem) == (Link.UP, "")
+        finally:
+            again.stop()
 
 
 async def test_a_way_back_on_the_other_side(tmp_path: Path, two_hosts: TwoHosts) -> None:
