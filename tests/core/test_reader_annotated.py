@@ -255,12 +255,6 @@ def test_a_recheck_is_read_and_never_the_command_itself() -> None:
     assert (problem.code, problem.message) == ("misplaced", "recheck does nothing on a .manual")
 
 
-def test_what_is_not_built_on_a_proof_holds_its_action() -> None:
-    """A verify fence that needs something unbuilt holds the action it proves."""
-    action = only(annotated(step(fence("x"), fence("y", "sh {.verify sudo}"))))
-    assert [h.subject for h in action.holds] == ["sudo"]
-
-
 def test_alerts_are_warnings_of_their_step() -> None:
     """What GitHub draws as a warning or a caution is the step's warning; a plain quotation is not."""
     alert = "> [!WARNING]\n> Mind the gap.\n\n> [!CAUTION]\n> Hot.\n\n> a quotation\n\n"

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from runbook_tui.__main__ import main
@@ -30,6 +31,18 @@ def broken(*_: object) -> NoReturn:
 async def broken_later() -> None:
     """Fail in a task."""
     broken()
+
+
+def beside(name: str) -> Path:
+    """Give a file of the test's, beside the state folder."""
+    return Path(os.environ["MAILRUNBOOK_STATE_DIR"]).with_name(name)
+
+
+def secrets() -> dict[str, str]:
+    """Give the passwords that the program gets: those in the test's file, if it has one."""
+    file = beside("secrets.json")
+    given: dict[str, str] = json.loads(file.read_text()) if file.exists() else {"relay": CANARY}
+    return given
 
 
 def strike(place: str) -> None:
@@ -58,6 +71,9 @@ def on_screen(place: str) -> Callable[[RunbookApp], None]:
         await until(lambda: app.main.drawn)
         match place:
             case "widget":
+                app.main.call_later(broken)
+            case "step":
+                await until(beside("crash").exists, 600)
                 app.main.call_later(broken)
             case "worker":
                 app.run_worker(broken_later())
@@ -95,7 +111,7 @@ if __name__ == "__main__":
     setattr(RunbookApp, "on_mount", on_screen(PLACE))  # noqa: B010 -- the same
     setattr(Session, "run", in_lines)  # noqa: B010 -- the same
     reading, writing = os.pipe()
-    os.write(writing, json.dumps({"relay": CANARY}).encode())
+    os.write(writing, json.dumps(secrets()).encode())
     os.close(writing)
     sys.argv += ["--secrets-fd", str(reading)]
     main()
