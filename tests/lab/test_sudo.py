@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runbook_tui.core.model import ActionKind, FileChange, FileMode, Host, Verify
+from runbook_tui.core.model import ActionKind, FileChange, FileMode, Host, LiteralSource, Undo, Verify
 from runbook_tui.core.run import Status, Verb
 from tests.adapters.conftest import ssh_shell
-from tests.core.builders import OLD, a_runbook, an_action
+from tests.core.builders import OLD, a_literal, a_runbook, an_action
 from tests.support.bench import Bench, confirm, eventually
 from tests.support.sshd import operator_key, start_sshd, write_ssh_files
 from tests.support.typist import Typist
@@ -34,7 +34,7 @@ pytestmark = [
 ]
 
 RIGHT, WRONG = "canary-right-e07b2", "canary-wrong-e07b2"
-USERS = ("ada", "nora", "tina", "eve")
+USERS = ("ada", "nora", "tina", "eve", "xena")
 
 PLACE = r"""
 set -e
@@ -45,11 +45,12 @@ mount -t tmpfs -o mode=700 tmpfs /root
 mkdir -m 755 /run/sshd
 hash=$(printf 'canary-right-e07b2' | openssl passwd -6 -stdin)
 id=4242
-for user in ada nora tina eve; do
+for user in ada nora tina eve xena; do
 echo "$user:x:$id:$id::/run/$user:/bin/sh" >>/etc/passwd
 echo "$user:x:$id:" >>/etc/group
 echo "$user:$hash:19000:0:99999:7:::" >>/etc/shadow
 mkdir -m 700 /run/$user
+[ $user != xena ] || mount -t tmpfs -o noexec,mode=700 tmpfs /run/xena
 cp "$key" /run/$user/authorized_keys
 chown -R $id:$id /run/$user
 id=$((id+1))
@@ -57,7 +58,7 @@ done
 cat >/etc/sudoers.d/lab <<E
 Defaults:ada lecture=always
 Defaults:tina requiretty
-ada,tina,eve ALL=(ALL) ALL
+ada,tina,eve,xena ALL=(ALL) ALL
 nora ALL=(ALL) NOPASSWD: ALL
 E
 chmod 440 /etc/sudoers.d/lab
@@ -147,6 +148,7 @@ CASES = {
     "cancel": Case("ada", f"{NEW_ASK} || sleep 99", STOPPED, "nobody gave a password", "", ((),), 1),
     "nopasswd": Case("nora", "sudo id -un", DONE, "root", RIGHT),
     "requiretty": Case("tina", "sudo id -un", FAILED, "must have a tty", RIGHT),
+    "noexec": Case("xena", "sudo id -un", FAILED, "is it noexec?", RIGHT),
     "expired": Case("eve", "sudo id -un", FAILED, "account validation failure", RIGHT),
 }
 
@@ -223,6 +225,43 @@ async def test_kill_passes_sudo_by_and_that_is_said(far: Far, tmp_path: Path, us
         async with asyncio.timeout(120):
             await engine.idle()
         assert engine.state.of("a").status is Status.STOPPED
+
+
+async def test_ways_back_of_different_users_run_as_each(far: Far, tmp_path: Path) -> None:
+    """One by sudo, one as the login, in their order, as one confirmation."""
+    who = far.root / "run/nora/who"
+    undos = (Undo("id -un >>/run/nora/who", 1, become="root"), Undo("id -un >>/run/nora/who", 2))
+    bench = far.bench(tmp_path, "nora", "touch /run/nora/who", Typist())
+    action = an_action("a", "touch /run/nora/who", host=OLD, undos=undos)
+    bench.runbook = replace(a_runbook(action), hosts=bench.runbook.hosts, title=tmp_path.name)
+    async with bench.engine() as engine:
+        await engine.consent()
+        async with asyncio.timeout(120):
+            assert await confirm(engine, "a") is DONE, engine.export("md")
+            assert await confirm(engine, "a", Verb.UNDO) is Status.UNDONE, engine.export("md")
+    assert who.read_text() == "root\nnora\n"
+
+
+async def test_a_secret_file_of_root_holds_its_secret_alone(far: Far, tmp_path: Path) -> None:
+    """Of root, 0600, through sudo's password and a FIFO; no other file, argument or environment has the value."""
+    value, path = "canary-file-e07b2", "/etc/sudo-lab-secret.conf"
+    target = far.root / path[1:]
+    shutil.rmtree(far.root / "root/mailrunbook", ignore_errors=True)  # these runs have one name
+    change = FileChange(path, FileMode.CREATE, secret=True)
+    action = an_action(
+        "a", "password = the_PassWord\n", host=OLD, kind=ActionKind.FILE, become="root", file=change
+    )
+    bench = far.bench(tmp_path, "nora", "", Typist())
+    literals = [a_literal("the_PassWord", LiteralSource.SECRET, key="db")]
+    bench.runbook = replace(a_runbook(action, literals=literals), hosts=bench.runbook.hosts, title=tmp_path.name)
+    async with bench.engine() as engine:
+        await engine.consent()
+        engine.give_secret("db", value)
+        async with asyncio.timeout(120):
+            assert await confirm(engine, "a") is DONE, engine.export("md")
+        assert target.read_text() == f"password = {value}\n"
+        assert (target.stat().st_mode & 0o777, target.stat().st_uid) == (0o600, 0)
+        assert found("e07b2", far.root / "run", far.root / "root/mailrunbook", tmp_path) == []
 
 
 async def test_what_outlives_its_command_is_in_the_record(far: Far, tmp_path: Path) -> None:
